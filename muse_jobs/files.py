@@ -1,0 +1,45 @@
+"""Files that are whole or not there: written beside, then renamed into place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Gives a path beside ``path``; what is written there replaces ``path`` at the end.
+
+    After an error nothing of it stays and an earlier ``path`` is as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last: writers such as Keras's look at it.
+    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_lines(path: str | Path, lines: Iterable[str]) -> None:
+    """Writes a text file, UTF-8."""
+    with replacing(path) as beside:
+        with beside.open("w", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in lines)
+
+
+def write_json(path: str | Path, value: object) -> None:
+    """Writes JSON with Thai as it is read, not escaped."""
+    write_lines(path, [json.dumps(value, ensure_ascii=False, indent=2)])
+
+
+def sha256_of(path: str | Path) -> str:
+    """The sha256 of a file, in hex."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,249 @@
+"""Postings to training batches: the examples of a task, and the cycle of all tasks.
+
+The batches are a function of the postings, the seed and the cycle's number alone, so
+that a run that is stopped continues with the batches that it would have seen.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from muse_jobs.data.mining import PairMiner
+from muse_jobs.data.postings import JobPosting
+from muse_jobs.data.splits import job_groups
+from muse_jobs.data.text import title_key
+from muse_jobs.errors import InputError
+
+TASKS = ("jt", "jd", "jf")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskExamples:
+    """The examples of one task.
+
+    Attributes:
+        epoch_size: examples in an epoch.
+        draw: draws an epoch: (epoch_size,) arrays by column, in the epoch's order.
+        tables: columns that are rows of a table (texts, labels), and the table.
+    """
+
+    epoch_size: int
+    draw: Callable[[np.random.Generator], dict[str, np.ndarray]]
+    tables: Mapping[str, tf.Tensor]
+
+
+def ranking_examples(postings: Sequence[JobPosting]) -> TaskExamples:
+    """JT: the (Thai title, English title) pairs, each distinct pair once an epoch.
+
+    Args:
+        postings: those with both titles are used.
+
+    Raises:
+        InputError: none has both titles.
+    """
+    pairs: dict[tuple[str, str], tuple[str, str, str]] = {}
+    for posting, group in zip(postings, job_groups(postings), strict=True):
+        if posting.title_th and posting.title_en:
+            key = title_key(posting.title_th), title_key(posting.title_en)
+            pairs.setdefault(key, (posting.title_th, posting.title_en, group))
+    if not pairs:
+        raise InputError(
+            "task jt needs postings with a Thai and an English title, and there is none "
+            "among the training postings: add title_th and title_en, or leave jt out "
+            "(--tasks jd,jf)"
+        )
+    thai, english, groups = zip(*pairs.values(), strict=True)
+    _, group_numbers = np.unique(np.asarray(groups, object), return_inverse=True)
+
+    def draw(rng: np.random.Generator) -> dict[str, np.ndarray]:
+        rows = rng.permutation(len(thai)).astype(np.int32)
+        return {"th": rows, "en": rows, "groups": rows}
+
+    return TaskExamples(
+        epoch_size=len(thai),
+        draw=draw,
+        tables={
+            "th": tf.constant(thai),
+            "en": tf.constant(english),
+            "groups": tf.constant(group_numbers, tf.int32),
+        },
+    )
+
+
+def matching_examples(postings: Sequence[JobPosting]) -> TaskExamples:
+    """JD: each description with its own title, a negative and a hard negative one.
+
+    The title of a pair is the Thai or the English one at random where there are both.
+
+    Args:
+        postings: those with a description are used.
+
+    Raises:
+        InputError: fewer than two jobs have a description.
+    """
+    used = [
+        (posting, group)
+        for posting, group in zip(postings, job_groups(postings), strict=True)
+        if posting.description
+    ]
+    try:
+        miner = PairMiner(
+            iou_sets=[posting.iou_set for posting, _ in used],
+            groups=[group for _, group in used],
+            titles=[[title_key(t) for t in posting.titles] for posting, _ in used],
+        )
+    except ValueError as error:
+        raise InputError(
+            f"task jd needs training postings with descriptions: {error}; add "
+            "descriptions, or leave jd out (--tasks jt,jf)"
+        ) from error
+    # Two rows a posting: the Thai and the English title, or the only one twice.
+    titles = [t for posting, _ in used for t in (posting.titles[0], posting.titles[-1])]
+
+    def draw(rng: np.random.Generator) -> dict[str, np.ndarray]:
+        pairs = miner.draw(rng)
+        return {
+            "descriptions": pairs.descriptions,
+            "titles": 2 * pairs.titles + rng.integers(2, size=len(pairs.titles)),
+            "labels": pairs.labels,
+        }
+
+    return TaskExamples(
+        epoch_size=3 * len(used),
+        draw=draw,
+        tables={
+            "descriptions": tf.constant([posting.description for posting, _ in used]),
+            "titles": tf.constant(titles),
+        },
+    )
+
+
+def field_examples(
+    postings: Sequence[JobPosting], labels: Sequence[str]
+) -> TaskExamples:
+    """JF: titles in either language and descriptions, each an example of its own.
+
+    Args:
+        postings: those with a known field are used.
+        labels: the names of the fields.
+
+    Raises:
+        InputError: no posting has a field.
+    """
+    column = {label: number for number, label in enumerate(labels)}
+    texts, rows, table = [], [], []
+    for posting in postings:
+        known = [column[name] for name in posting.fields if name in column]
+        if known:
+            own = [*posting.titles, posting.description]
+            own = [text for text in own if text]
+            texts += own
+            rows += [len(table)] * len(own)
+            table.append(np.isin(np.arange(len(labels)), known))
+    if not texts:
+        raise InputError(
+            "task jf needs postings with job fields, and there is none among the "
+            "training postings: add fields, or leave jf out (--tasks jt,jd)"
+        )
+    row_of_text = np.asarray(rows, np.int32)
+
+    def draw(rng: np.random.Generator) -> dict[str, np.ndarray]:
+        order = rng.permutation(len(texts)).astype(np.int32)
+        return {"texts": order, "fields": row_of_text[order]}
+
+    return TaskExamples(
+        epoch_size=len(texts),
+        draw=draw,
+        tables={
+            "texts": tf.constant(texts),
+            "fields": tf.constant(np.asarray(table, np.float32)),
+        },
+    )
+
+
+def field_labels(postings: Sequence[JobPosting]) -> list[str]:
+    """The job fields that occur in the postings, sorted."""
+    return sorted({name for posting in postings for name in posting.fields})
+
+
+def task_batches(
+    examples: TaskExamples, *, batch_size: int, seed: int, start: int = 0
+) -> tf.data.Dataset:
+    """An endless dataset of a task's batches; epochs follow each other without a seam.
+
+    Args:
+        examples: the task's.
+        batch_size: examples in a batch.
+        seed: of the draws; each epoch has its own.
+        start: number of the first batch, for a run that continues.
+
+    Returns:
+        Dataset of dicts of (batch_size, ...) tensors.
+    """
+
+    def rows() -> Iterator[dict[str, np.ndarray]]:
+        epoch, done = divmod(start * batch_size, examples.epoch_size)
+        parts: list[dict[str, np.ndarray]] = []
+        held = 0
+        while True:
+            drawn = examples.draw(np.random.default_rng([seed, epoch]))
+            while done < examples.epoch_size:
+                take = min(batch_size - held, examples.epoch_size - done)
+                parts.append({k: v[done : done + take] for k, v in drawn.items()})
+                done, held = done + take, held + take
+                if held == batch_size:
+                    yield {k: np.concatenate([p[k] for p in parts]) for k in drawn}
+                    parts, held = [], 0
+            epoch, done = epoch + 1, 0
+
+    example = examples.draw(np.random.default_rng([seed, 0]))
+    signature = {
+        name: tf.TensorSpec((batch_size,), values.dtype)
+        for name, values in example.items()
+    }
+
+    def look_up(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {
+            name: tf.gather(examples.tables[name], values)
+            if name in examples.tables
+            else values
+            for name, values in batch.items()
+        }
+
+    return tf.data.Dataset.from_generator(rows, output_signature=signature).map(look_up)
+
+
+def cycle_batches(
+    examples: Mapping[str, TaskExamples],
+    *,
+    batch_size: int,
+    seed: int,
+    start: int = 0,
+) -> tf.data.Dataset:
+    """An endless dataset of cycles: a dict with one batch for each task.
+
+    Args:
+        examples: task name to the task's examples.
+        batch_size: of each task; for JD it counts pairs.
+        seed: of all draws; tasks draw apart from each other.
+        start: number of the first cycle, for a run that continues.
+
+    Returns:
+        Dataset of dicts, as `MultiTaskEncoder.train_step` takes them.
+    """
+    return tf.data.Dataset.zip(
+        {
+            task: task_batches(
+                task_examples,
+                batch_size=batch_size,
+                seed=zlib.crc32(f"{seed}:{task}".encode()),
+                start=start,
+            )
+            for task, task_examples in examples.items()
+        }
+    ).prefetch(2)
