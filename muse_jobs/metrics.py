@@ -1,10 +1,11 @@
 """Retrieval, classification and language-bias metrics: pure NumPy on ranked lists.
 
-Every function takes ``ranked``, for each query the pool's entries from best to worst, as
-indices, and ``relevant``, for each query the indices of the entries that it should find.
-Ranked lists may be cut, and may differ in length. A ``query_...`` function gives one value
-a query, NaN where it is not defined; the plain one is their mean over the queries where it
-is. Ties are the ranking's business: a list is taken in the order that it has.
+Every function takes ``ranked``, for each query the pool's entries from best to worst,
+as indices, and ``relevant``, for each query the indices of the entries that it should
+find. Ranked lists may be cut, and may differ in length. A ``query_...`` function gives
+one value a query, NaN where it is not defined; the plain one is their mean over the
+queries where it is. Ties are the ranking's business: a list is taken in the order that
+it has.
 
 Definitions of LBKL: ours, see `lbkl`. The paper (arXiv 2502.03220) reports the measure.
 """
@@ -89,15 +90,16 @@ def language_shares(
         ranked: ranked pool indices of each query, more than k of them where ``own`` or
             entries of no counted language may be among the first.
         relevant: relevant pool indices of each query.
-        languages: (pool,) language of each entry; ``mixed`` and ``und`` are passed over.
-        own: (queries,) the query's own entry of the pool, -1 if it is none. It counts as
-            relevant and is no result.
+        languages: (pool,) language of each entry; ``mixed`` and ``und`` are passed
+            over.
+        own: (queries,) the query's own entry of the pool, -1 if it is none. It counts
+            as relevant and is no result.
         k: results that count; a shorter list counts as long as it is.
 
     Returns:
         (queries, languages) shares P among the relevant, the same Q among the first k,
-        and the languages' names. Rows of NaN: a query of a language that is not counted,
-        without relevant entries, or without results.
+        and the languages' names. Rows of NaN: a query of a language that is not
+        counted, without relevant entries, or without results.
     """
     names = sorted(set(languages) - set(NOT_COUNTED))
     column = {name: number for number, name in enumerate(names)}
@@ -151,11 +153,11 @@ def lbkl(
 ) -> float:
     """Language bias: how far the languages of the results are from those of the truth.
 
-    For each query, P is the share of each language among its relevant entries, the query
-    itself counted where it is an entry, and Q the share among its first k results, the
-    query itself left out. Q is smoothed by ``epsilon`` a language. LBKL is the mean of
-    ``KL(P || Q)`` in nats. 0 is no bias. Beside it belong the value of a ranking that
-    knows nothing (`blind_lbkl`) and of one that lists one language first
+    For each query, P is the share of each language among its relevant entries, the
+    query itself counted where it is an entry, and Q the share among its first k
+    results, the query itself left out. Q is smoothed by ``epsilon`` a language. LBKL is
+    the mean of ``KL(P || Q)`` in nats. 0 is no bias. Beside it belong the value of a
+    ranking that knows nothing (`blind_lbkl`) and of one that lists one language first
     (`one_language_lbkl`).
 
     Args:
@@ -167,8 +169,9 @@ def lbkl(
         epsilon: added to each language's share before it is normalised again.
         direction: ``P||Q`` or ``Q||P``. Against an even P the latter cannot pass ln 2.
         aggregate: ``query``, the mean of the queries' values; ``pooled``, the value of
-            the mean shares of the queries of one language (by their largest P where they
-            have no entry of their own), averaged over those languages by their queries.
+            the mean shares of the queries of one language (by their largest P where
+            they have no entry of their own), averaged over those languages by their
+            queries.
 
     Returns:
         The value in nats, NaN if it is defined for no query.

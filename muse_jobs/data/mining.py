@@ -1,8 +1,9 @@
 """Pairs of a description and a title: matching, not matching, and nearly matching.
 
 A negative is another posting's title whose set (job fields, or categories) has an IoU
-below 0.5 with the posting's own; a hard negative one with an IoU of at least 0.5 that is
-not of the same job (the threshold is the paper's, "Task B"; the definitions are ours).
+below 0.5 with the posting's own; a hard negative one with an IoU of at least 0.5 that
+is not of the same job (the threshold is the paper's, "Task B"; the definitions are
+ours).
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ def iou(first: Collection, second: Collection) -> float:
 class PairMiner:
     """Draws negatives and hard negatives for postings, without looking at all pairs.
 
-    Postings with equal sets form a class; an inverted index over the members of the sets
-    finds the classes that are near each class.
+    Postings with equal sets form a class; an inverted index over the members of the
+    sets finds the classes that are near each class.
 
     Args:
         iou_sets: (postings,) the set of each posting.
@@ -51,6 +52,7 @@ class PairMiner:
             negatives.
         titles: (postings,) the title keys of each posting, one or two: the same title
             under another job is no negative either.
+        threshold: from which IoU on a negative is a hard one.
 
     Raises:
         ValueError: all postings are of one job.
@@ -61,6 +63,8 @@ class PairMiner:
         iou_sets: Sequence[Collection[str]],
         groups: Sequence[str],
         titles: Sequence[Sequence[str]],
+        *,
+        threshold: float = IOU_THRESHOLD,
     ):
         _, self._group = np.unique(np.asarray(groups, object), return_inverse=True)
         if self._group.size == 0 or self._group.max() == 0:
@@ -73,7 +77,7 @@ class PairMiner:
         self._class = np.array(
             [numbers.setdefault(frozenset(s), len(numbers)) for s in iou_sets]
         )
-        self._near = _near_classes(list(numbers))
+        self._near = _near_classes(list(numbers), threshold)
         # The postings of class c are order[start[c] : start[c + 1]].
         self._order = np.argsort(self._class, kind="stable")
         self._start = np.searchsorted(
@@ -115,9 +119,7 @@ class PairMiner:
             return np.fromiter(
                 (
                     d not in near[c]
-                    for c, d in zip(
-                        self._class[rows], self._class[drawn], strict=True
-                    )
+                    for c, d in zip(self._class[rows], self._class[drawn], strict=True)
                 ),
                 bool,
                 len(rows),
@@ -167,7 +169,7 @@ class PairMiner:
         return result
 
 
-def _near_classes(sets: Sequence[frozenset]) -> list[np.ndarray]:
+def _near_classes(sets: Sequence[frozenset], threshold: float) -> list[np.ndarray]:
     """For each set the indices of those with an IoU of at least the threshold."""
     holders: dict[str, list[int]] = defaultdict(list)
     for index, members in enumerate(sets):
@@ -184,8 +186,7 @@ def _near_classes(sets: Sequence[frozenset]) -> list[np.ndarray]:
                 [
                     other
                     for other, count in shared.items()
-                    if count / (len(members) + len(sets[other]) - count)
-                    >= IOU_THRESHOLD
+                    if count / (len(members) + len(sets[other]) - count) >= threshold
                 ],
                 np.int64,
             )

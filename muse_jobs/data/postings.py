@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 MAX_TITLE_CHARACTERS = 500
@@ -90,10 +90,13 @@ def parse_posting(row: Mapping[str, object]) -> JobPosting:
         fields=_members(row, "fields"),
         role=_text(row, "role", MAX_TITLE_CHARACTERS) or None,
         categories=_members(row, "categories"),
-        extra={
-            str(name): value for name, value in row.items() if name not in COLUMNS
-        },
+        extra={str(name): value for name, value in row.items() if name not in COLUMNS},
     )
+
+
+def field_labels(postings: Sequence[JobPosting]) -> list[str]:
+    """The job fields that occur in the postings, sorted."""
+    return sorted({name for posting in postings for name in posting.fields})
 
 
 def _identifier(row: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""Files of postings: JSONL and CSV in, good postings out, bad rows to a rejects file."""
+"""Files of postings: good rows to postings, bad rows to a rejects file."""
 
 from __future__ import annotations
 
@@ -74,14 +74,17 @@ def read_postings(
             postings.append(posting)
         if rejects and rejects_file is not None:
             write_lines(
-                rejects_file, (json.dumps(asdict(r), ensure_ascii=False) for r in rejects)
+                rejects_file,
+                (json.dumps(asdict(r), ensure_ascii=False) for r in rejects),
             )
         if len(postings) == before:
-            reason = f"; first reject: line {rejects[-1].line}, {rejects[-1].field} "
-            raise InputError(
-                f"{path}: not one usable posting in it"
-                + (reason + rejects[-1].reason if rejects else " (the file is empty)")
+            bad = [reject for reject in rejects if reject.file == str(path)]
+            reason = (
+                f"first reject: line {bad[0].line}, {bad[0].field} {bad[0].reason}"
+                if bad
+                else "the file is empty"
             )
+            raise InputError(f"{path}: not one usable posting in it; {reason}")
     return ReadResult(postings, rejects)
 
 
@@ -138,13 +141,13 @@ def _csv_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, object]]:
             else:
                 yield reader.line_num, row
     except csv.Error as error:
-        raise InputError(f"{path}: line {reader.line_num}: {error}") from error
+        raise InputError(f"{path}: after line {reader.line_num}: {error}") from error
 
 
 def _check_columns(path: Path, columns: Sequence[str] | Iterable[str]) -> None:
     columns = list(columns)
     if "id" not in columns or not {"title_th", "title_en"} & set(columns):
         raise InputError(
-            f"{path}: expected columns {', '.join(COLUMNS)} (id and one of the titles at "
-            f"least), received {', '.join(map(str, columns)) or 'none'}"
+            f"{path}: expected columns {', '.join(COLUMNS)} (at least id and a "
+            f"title), received {', '.join(map(str, columns)) or 'none'}"
         )

@@ -1,8 +1,9 @@
 """Any text encoder SavedModel, from TF-Hub or a folder, as a trainable Keras layer.
 
 ``hub.KerasLayer`` is a ``tf_keras`` layer and of no use in Keras 3, and a plain
-``hub.load`` inside a Keras layer tracks no variable. `HubEncoder` calls the loaded object
-itself and wraps each of its variables, so that both sides share one ``tf.Variable``.
+``hub.load`` inside a Keras layer tracks no variable. `HubEncoder` calls the loaded
+object itself and wraps each of its variables, so that both sides share one
+``tf.Variable``.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 import tensorflow_hub as hub
-import tensorflow_text as tf_text  # registers the module's ops
 
+from muse_jobs.encoder.tokenizer import sentencepiece_tokenizer
 from muse_jobs.errors import InputError
 
 TFHUB_MUSE = "https://tfhub.dev/google/universal-sentence-encoder-multilingual/3"
@@ -47,7 +48,7 @@ class HubEncoder(keras.layers.Layer):
         folder = hub.resolve(handle)
         self._module = hub.load(folder)
         model = sentencepiece_model(folder)
-        self._tokenizer = tf_text.SentencepieceTokenizer(model) if model else None
+        self._tokenizer = sentencepiece_tokenizer(model) if model else None
         for variable in _variables(self._module):
             self._adopt(variable)
         if not self.variables:
@@ -69,6 +70,11 @@ class HubEncoder(keras.layers.Layer):
         if max_tokens is not None:
             texts = self._cut(texts, max_tokens)
         return tf.math.l2_normalize(self._module(texts), axis=-1)
+
+    @property
+    def resources(self) -> list:
+        """What an export must hold beside the variables."""
+        return [self._module]
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.output_dim)

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import keras
 import tensorflow as tf
-import tensorflow_text as tf_text
+
+from muse_jobs.encoder.tokenizer import sentencepiece_tokenizer
 
 VOCABULARY_SIZE = 128_010
 EMBEDDING_DIM = 512
@@ -159,7 +160,7 @@ class MuseEncoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.source = source
         self.sentencepiece_model = sentencepiece_model
-        self._tokenizer = tf_text.SentencepieceTokenizer(sentencepiece_model)
+        self._tokenizer = sentencepiece_tokenizer(sentencepiece_model)
         self.embedding = self.add_weight(
             shape=(VOCABULARY_SIZE, EMBEDDING_DIM),
             initializer=keras.initializers.RandomNormal(stddev=0.05),
@@ -231,6 +232,16 @@ class MuseEncoder(keras.layers.Layer):
             (batch, 512) float32, unit norm.
         """
         return self.encode_ids(self.tokenize(texts, max_tokens))
+
+    @property
+    def resources(self) -> list:
+        """What an export must hold beside the variables."""
+        return [self._tokenizer]
+
+    @property
+    def output_dim(self) -> int:
+        """Dimension of the vectors."""
+        return OUTPUT_DIM
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], OUTPUT_DIM)

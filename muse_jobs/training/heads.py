@@ -126,7 +126,8 @@ class MatchingHead(keras.layers.Layer):
 
         Args:
             encode: texts to vectors.
-            batch: ``descriptions`` and ``titles`` (pairs,) strings, ``labels`` (pairs,).
+            batch: ``descriptions`` and ``titles`` (pairs,) strings, ``labels``
+                (pairs,).
 
         Returns:
             A scalar.

@@ -9,10 +9,11 @@ import tensorflow as tf
 class FusedAdam(keras.optimizers.Adam):
     """Adam exactly as Keras computes it, in one fused pass over each variable.
 
-    An embedding's gradient arrives as ``tf.IndexedSlices``. Keras makes it dense and then
-    runs the update as a dozen operations, each a pass over a 262 MB table. Here the dense
-    gradient goes through ``ResourceApplyAdam``: the same formula, every row's moments
-    decayed, in one pass. (Row-wise "lazy" Adam would be cheaper still, and another
+    An embedding's gradient arrives as ``tf.IndexedSlices``. Keras makes it dense and
+    then runs the update as a dozen operations, each a pass over a 262 MB table. Here
+    the dense gradient goes through ``ResourceApplyAdam``: the same formula, every row's
+    moments decayed, in one pass. (Row-wise "lazy" Adam would be cheaper still, and
+    another
     algorithm: untouched rows keep stale moments.)
     """
 

@@ -13,13 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from muse_jobs.data.mining import PairMiner
+from muse_jobs.data.mining import IOU_THRESHOLD, PairMiner
 from muse_jobs.data.postings import JobPosting
 from muse_jobs.data.splits import job_groups
-from muse_jobs.data.text import title_key
+from muse_jobs.data.text import language_of, title_key
 from muse_jobs.errors import InputError
-
-TASKS = ("jt", "jd", "jf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +51,8 @@ def ranking_examples(postings: Sequence[JobPosting]) -> TaskExamples:
             pairs.setdefault(key, (posting.title_th, posting.title_en, group))
     if not pairs:
         raise InputError(
-            "task jt needs postings with a Thai and an English title, and there is none "
-            "among the training postings: add title_th and title_en, or leave jt out "
+            "task jt needs postings with a Thai and an English title, and none of the "
+            "training postings has both: add title_th and title_en, or leave jt out "
             "(--tasks jd,jf)"
         )
     thai, english, groups = zip(*pairs.values(), strict=True)
@@ -75,13 +73,21 @@ def ranking_examples(postings: Sequence[JobPosting]) -> TaskExamples:
     )
 
 
-def matching_examples(postings: Sequence[JobPosting]) -> TaskExamples:
+def matching_examples(
+    postings: Sequence[JobPosting],
+    *,
+    iou_threshold: float = IOU_THRESHOLD,
+    pair_titles: str = "any",
+) -> TaskExamples:
     """JD: each description with its own title, a negative and a hard negative one.
-
-    The title of a pair is the Thai or the English one at random where there are both.
 
     Args:
         postings: those with a description are used.
+        iou_threshold: from which IoU on a negative is a hard one (`PairMiner`).
+        pair_titles: which title of a posting stands in a pair where it has both:
+            ``any``, one of the two at random; ``same``, that in the description's
+            language; ``other``, that in the other language. For a mixed description:
+            any.
 
     Raises:
         InputError: fewer than two jobs have a description.
@@ -96,6 +102,7 @@ def matching_examples(postings: Sequence[JobPosting]) -> TaskExamples:
             iou_sets=[posting.iou_set for posting, _ in used],
             groups=[group for _, group in used],
             titles=[[title_key(t) for t in posting.titles] for posting, _ in used],
+            threshold=iou_threshold,
         )
     except ValueError as error:
         raise InputError(
@@ -104,12 +111,15 @@ def matching_examples(postings: Sequence[JobPosting]) -> TaskExamples:
         ) from error
     # Two rows a posting: the Thai and the English title, or the only one twice.
     titles = [t for posting, _ in used for t in (posting.titles[0], posting.titles[-1])]
+    fixed = _fixed_titles([posting.description for posting, _ in used], pair_titles)
 
     def draw(rng: np.random.Generator) -> dict[str, np.ndarray]:
         pairs = miner.draw(rng)
+        which = rng.integers(2, size=len(pairs.titles))
+        wanted = fixed[pairs.descriptions]
         return {
             "descriptions": pairs.descriptions,
-            "titles": 2 * pairs.titles + rng.integers(2, size=len(pairs.titles)),
+            "titles": 2 * pairs.titles + np.where(wanted < 0, which, wanted),
             "labels": pairs.labels,
         }
 
@@ -121,6 +131,14 @@ def matching_examples(postings: Sequence[JobPosting]) -> TaskExamples:
             "titles": tf.constant(titles),
         },
     )
+
+
+def _fixed_titles(descriptions: Sequence[str], pair_titles: str) -> np.ndarray:
+    """0 where a description takes Thai titles, 1 for English ones, -1 for any."""
+    if pair_titles == "any":
+        return np.full(len(descriptions), -1)
+    column = {"same": {"th": 0, "en": 1}, "other": {"th": 1, "en": 0}}[pair_titles]
+    return np.array([column.get(language_of(text), -1) for text in descriptions])
 
 
 def field_examples(
@@ -164,11 +182,6 @@ def field_examples(
             "fields": tf.constant(np.asarray(table, np.float32)),
         },
     )
-
-
-def field_labels(postings: Sequence[JobPosting]) -> list[str]:
-    """The job fields that occur in the postings, sorted."""
-    return sorted({name for posting in postings for name in posting.fields})
 
 
 def task_batches(

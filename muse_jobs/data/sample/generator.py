@@ -98,11 +98,12 @@ def _description(role: Role, language: str, say, rng: random.Random) -> str:
         for number, duty in enumerate(duties, start=1)
     ]
     lines.append(line("heading_other"))
+    phrases = rng.sample(_phrases()["general"], rng.randint(1, 3))
+    phrases += [rng.choice(_phrases()[kind]) for kind in ("hours", "salary")]
+    rng.shuffle(phrases)
     lines += [
         bullet.format(number=number) + say(phrase, spoken())
-        for number, phrase in enumerate(
-            rng.sample(_phrases()["general"], rng.randint(2, 5)), start=1
-        )
+        for number, phrase in enumerate(phrases[: rng.randint(2, 5)], start=1)
     ]
     if rng.random() < 0.5:
         lines.append(line("closing"))

@@ -1,0 +1,171 @@
+"""The exported model: signatures, a version folder that is whole or not there.
+
+Contract (``<base>/<integer>/``): ``serving_default`` and ``embed`` take ``inputs``, a
+string (batch,), and give ``outputs``, float32 (batch, dim) of unit norm. ``match``
+takes ``titles`` and ``descriptions`` and gives ``probabilities`` (batch,). ``fields``
+takes ``inputs`` and gives ``probabilities`` (batch, fields) and ``labels`` (batch,
+fields). Signatures of heads that are not there are absent. The loaded object can be
+called on a string tensor and has ``trainable_variables``, so it can be fine-tuned
+again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from muse_jobs.files import check_writable
+
+# Texts that the read-back compares, in both languages and of every awkward kind.
+PROBES = (
+    b"Software Engineer",
+    "พนักงานขายประจำสาขา".encode(),
+    "เจ้าหน้าที่ HR (ด่วน!)".encode(),
+    b"",
+    b"\xff\xfe\x00 not UTF-8",
+    b"accounting " * 400,
+)
+TOLERANCE = 1e-5
+
+
+class ExportedModel(tf.Module):
+    """What is saved. A plain object: Keras' own tracking would save weights twice
+    (keras-team/keras#23553)."""
+
+    # They shadow tf.Module's properties, so that the loaded object has them too.
+    variables = ()
+    trainable_variables = ()
+
+
+def export_savedmodel(
+    encoder: keras.layers.Layer,
+    base: str | Path,
+    *,
+    matching: keras.layers.Layer | None = None,
+    fields: keras.layers.Layer | None = None,
+    files: Mapping[str, str] | None = None,
+) -> Path:
+    """Writes the next version folder below ``base``, reads it back and compares.
+
+    The folder is written beside and renamed into place. An existing version is never
+    touched.
+
+    Args:
+        encoder: texts to vectors.
+        base: the model's folder; versions are integers below it.
+        matching: head with ``matching(descriptions=, titles=)`` -> logits.
+        fields: head with ``fields(vectors)`` -> logits, and ``labels``.
+        files: text files to put beside the model: name to content.
+
+    Returns:
+        The version folder.
+
+    Raises:
+        InputError: ``base`` cannot be written.
+        RuntimeError: the export, read back, gives other vectors than the encoder.
+    """
+    base = Path(base)
+    check_writable(base)
+    beside = base / f".export-{os.getpid()}"
+    try:
+        _save(encoder, matching, fields, beside)
+        _read_back(encoder, beside)
+        for name, content in (files or {}).items():
+            (beside / name).write_text(content, encoding="utf-8")
+        return _rename_to_next(beside, base)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def versions(base: str | Path) -> list[int]:
+    """The versions below a model's folder, lowest first."""
+    folder = Path(base)
+    if not folder.is_dir():
+        return []
+    return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
+
+
+def _rename_to_next(beside: Path, base: Path) -> Path:
+    number = (versions(base) or [0])[-1] + 1
+    while True:
+        target = base / str(number)
+        try:
+            # Onto a folder with content a rename fails: another export was faster.
+            os.rename(beside, target)
+            return target
+        except OSError:
+            if not target.exists():
+                raise
+            number += 1
+
+
+def _save(
+    encoder: keras.layers.Layer,
+    matching: keras.layers.Layer | None,
+    fields: keras.layers.Layer | None,
+    folder: Path,
+) -> None:
+    heads = [head for head in (matching, fields) if head is not None]
+    layers = [encoder, *heads]
+    texts = tf.TensorSpec((None,), tf.string, name="inputs")
+
+    @tf.function(input_signature=[texts])
+    def embed(inputs):
+        return encoder(inputs)
+
+    @tf.function(input_signature=[texts])
+    def serve_embed(inputs):
+        return {"outputs": embed(inputs)}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec((None,), tf.string, name="titles"),
+            tf.TensorSpec((None,), tf.string, name="descriptions"),
+        ]
+    )
+    def serve_match(titles, descriptions):
+        logits = matching(descriptions=embed(descriptions), titles=embed(titles))
+        return {"probabilities": tf.sigmoid(logits)}
+
+    @tf.function(input_signature=[texts])
+    def serve_fields(inputs):
+        probabilities = tf.sigmoid(fields(embed(inputs)))
+        labels = tf.constant(fields.labels)[tf.newaxis, :]
+        return {
+            "probabilities": probabilities,
+            "labels": tf.repeat(labels, tf.shape(inputs)[0], axis=0),
+        }
+
+    model = ExportedModel()
+    model.__call__ = embed
+    model.resources = encoder.resources
+    model.variables = [v.value for layer in layers for v in layer.variables]
+    # The encoder's alone: the heads belong to the training that made them.
+    model.trainable_variables = [v.value for v in encoder.variables]
+    signatures: dict[str, Callable] = {
+        "serving_default": serve_embed,
+        "embed": serve_embed,
+    }
+    if matching is not None:
+        signatures["match"] = serve_match
+    if fields is not None:
+        signatures["fields"] = serve_fields
+    tf.saved_model.save(model, str(folder), signatures=signatures)
+
+
+def _read_back(encoder: keras.layers.Layer, folder: Path) -> None:
+    loaded = tf.saved_model.load(str(folder))
+    probes = tf.constant(PROBES)
+    served = loaded.signatures["serving_default"](inputs=probes)["outputs"]
+    difference = float(np.abs(served.numpy() - encoder(probes).numpy()).max())
+    if not difference <= TOLERANCE:
+        raise RuntimeError(
+            f"the export gives other vectors than the encoder: largest difference "
+            f"{difference}, at most {TOLERANCE} is allowed"
+        )

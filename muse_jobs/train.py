@@ -1,0 +1,318 @@
+"""``python -m muse_jobs.train``: fine-tune, compare with the base encoder, export."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import platform
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from muse_jobs.commandline import (
+    add_flags,
+    given_flags,
+    quiet_tensorflow,
+    run_command,
+)
+from muse_jobs.data.postings import field_labels
+from muse_jobs.errors import InputError
+from muse_jobs.files import check_writable, sha256_of, write_json
+from muse_jobs.training.config import TrainConfig
+
+DESCRIPTION = """\
+Fine-tunes mUSE on job postings, prints how it compares with plain mUSE on postings that
+training did not see, and exports it for TF Serving. Without arguments it uses the
+shipped sample corpus."""
+
+CONFIG_FILE = "config.json"
+REPORT_FILE = "report.json"
+REJECTS_FILE = "rejects.jsonl"
+LBKL_DEFINITION = {
+    "k": 10,
+    "epsilon": 0.01,
+    "direction": "P||Q",
+    "aggregate": "query",
+}
+PACKAGES = (
+    "muse-jobs",
+    "tensorflow",
+    "tensorflow-text",
+    "tensorflow-hub",
+    "keras",
+    "numpy",
+    "scikit-learn",
+)
+# May differ between a run and its continuation.
+FREE_ON_RESUME = ("cycles", "patience", "output", "run_dir")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; see ``--help``."""
+    parser = argparse.ArgumentParser(
+        "python -m muse_jobs.train", description=DESCRIPTION
+    )
+    add_flags(parser, TrainConfig)
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue the run in --run-dir from its last checkpoint",
+    )
+    arguments = parser.parse_args(argv)
+    config = _configure(given_flags(arguments, TrainConfig), arguments.resume)
+    try:
+        _run(config)
+    except KeyboardInterrupt:
+        print(
+            f"\nstopped; continue with: python -m muse_jobs.train --resume "
+            f"--run-dir {config.run_dir}",
+            file=sys.stderr,
+        )
+        raise
+    return 0
+
+
+def _configure(given: dict[str, object], resume: bool) -> TrainConfig:
+    """The run's configuration, from the flags and, to resume, from the run itself."""
+    config = TrainConfig(**given)
+    if not resume:
+        if not config.run_dir:
+            name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+            config = dataclasses.replace(config, run_dir=str(Path("runs", name)))
+        if Path(config.run_dir, CONFIG_FILE).exists():
+            raise InputError(
+                f"--run-dir {config.run_dir} holds a run: continue it with --resume, "
+                "or choose another folder"
+            )
+        return config
+    saved_file = Path(config.run_dir, CONFIG_FILE)
+    if not config.run_dir or not saved_file.is_file():
+        raise InputError(
+            "--resume needs the --run-dir of a run that was started; "
+            f"{config.run_dir or 'none was given'}: no {CONFIG_FILE} there"
+        )
+    saved = json.loads(saved_file.read_text(encoding="utf-8"))
+    saved["postings"] = tuple(saved["postings"])
+    changed = [
+        name
+        for name, value in given.items()
+        if name not in FREE_ON_RESUME and value != saved[name]
+    ]
+    if changed:
+        flag = "--" + changed[0].replace("_", "-")
+        raise InputError(
+            f"{flag}: the run was started with {saved[changed[0]]}; leave the flag out "
+            "to continue it, or start a new run"
+        )
+    free = {name: value for name, value in given.items() if name in FREE_ON_RESUME}
+    return TrainConfig(**{**saved, **free})
+
+
+def _run(config: TrainConfig) -> None:
+    started = time.monotonic()
+    # What the user gave is checked before the slow imports.
+    run_dir = Path(config.run_dir)
+    check_writable(config.output)
+    check_writable(run_dir)
+    postings, data_report = _read(config)
+    split = _split(postings, config.seed, data_report)
+    labels = field_labels(split.train)
+
+    with quiet_tensorflow():
+        import keras
+
+        from muse_jobs.encoder.encode import text_encoder
+        from muse_jobs.encoder.sources import load_encoder
+        from muse_jobs.evaluation.comparison import compare, format_table
+        from muse_jobs.evaluation.evaluators import evaluate_titles, title_pool
+        from muse_jobs.evaluation.postings import evaluate_postings
+        from muse_jobs.serving.savedmodel import export_savedmodel
+        from muse_jobs.training.model import MultiTaskEncoder
+        from muse_jobs.training.optimizers import FusedAdam
+        from muse_jobs.training.run import train
+        from muse_jobs.training.tasks import cycle_batches
+
+    keras.utils.set_random_seed(config.seed)
+    examples = _examples(config, split.train, labels)
+    encoder = load_encoder(config.encoder)
+    write_json(run_dir / CONFIG_FILE, dataclasses.asdict(config))
+    print(f"encoder: {encoder.source}")
+    print(f"data: {_describe(data_report)}; recipe: {config.recipe}; run: {run_dir}")
+
+    model = MultiTaskEncoder(
+        encoder,
+        _heads(config, encoder.output_dim, labels),
+        max_tokens=config.max_tokens,
+        task_weights=config.weights,
+    )
+    model.compile(FusedAdam(config.learning_rate))
+    encode = text_encoder(encoder, max_tokens=config.max_tokens)
+    plain = evaluate_postings(encode, split, seed=config.seed)
+
+    validation_pool = title_pool(split.validation, seed=config.seed)
+    state = train(
+        model,
+        lambda first: cycle_batches(
+            examples, batch_size=config.batch_size, seed=config.seed, start=first
+        ),
+        lambda: evaluate_titles(encode, validation_pool).figures,
+        run_dir,
+        cycles=config.cycles,
+        validate_every=config.validate_every,
+        patience=config.patience,
+    )
+    tuned = evaluate_postings(encode, split, seed=config.seed, **_head_scores(model))
+    rows = compare(plain, tuned)
+    figures = plain[0].figures
+    report = {
+        "config": dataclasses.asdict(config),
+        "encoder": encoder.source,
+        "data": data_report,
+        "training": {
+            "cycles": state.cycle,
+            "best_cycle": state.best_cycle,
+            "validation": state.history,
+        },
+        "test": {row.figure: dataclasses.asdict(row) for row in rows},
+        "lbkl": {
+            **LBKL_DEFINITION,
+            "blind": figures["lbkl_blind"],
+            "ceiling": figures["lbkl_ceiling"],
+        },
+        "versions": {name: version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    exported = export_savedmodel(
+        encoder,
+        config.output,
+        matching=model.head("jd"),
+        fields=model.head("jf"),
+        files={REPORT_FILE: json.dumps(report, ensure_ascii=False, indent=2) + "\n"},
+    )
+    write_json(run_dir / REPORT_FILE, {**report, "exported": str(exported)})
+
+    print(f"\nheld-out postings: {len(split.test)}, none of their jobs was trained on")
+    print(f"best weights: after cycle {state.best_cycle} of {state.cycle}\n")
+    print(format_table(rows, "plain", "fine-tuned"))
+    print(
+        "\nLBKL in nats ({direction}, k = {k}, epsilon = {epsilon}); on this pool a "
+        "blind ranking has {blind:.3f}, one that lists the query's own language first "
+        "{ceiling:.3f}".format(**report["lbkl"])
+    )
+    print(f"report: {run_dir / REPORT_FILE}\nmodel:  {exported}")
+
+
+def _split(postings, seed: int, data_report: dict):
+    from muse_jobs.data.splits import split_postings
+
+    split = split_postings(postings, seed=seed)
+    sizes = {
+        field.name: len(getattr(split, field.name))
+        for field in dataclasses.fields(split)
+    }
+    if not all(sizes.values()):
+        raise InputError(
+            f"{len(postings)} postings are of too few different jobs to be split into "
+            "train, validation and test: add postings"
+        )
+    data_report["split"] = sizes
+    return split
+
+
+def _read(config: TrainConfig):
+    """The postings, and what the report says of them."""
+    from muse_jobs.data.readers import read_postings
+    from muse_jobs.data.sample.generator import sample_postings
+
+    if not config.postings:
+        postings = sample_postings(seed=config.seed)
+        text = "\n".join(repr(posting) for posting in postings)
+        checksum = hashlib.sha256(text.encode()).hexdigest()
+        sources, rejects = {"shipped sample corpus": checksum}, []
+    else:
+        rejects_file = Path(config.run_dir, REJECTS_FILE)
+        result = read_postings(config.postings, rejects_file=rejects_file)
+        postings, rejects = result.postings, result.rejects
+        sources = {path: sha256_of(path) for path in config.postings}
+        if rejects:
+            print(f"{len(rejects)} rows were rejected: see {rejects_file}")
+    counts = Counter(
+        name
+        for posting in postings
+        for name in ("title_th", "title_en", "description", "fields")
+        if getattr(posting, name)
+    )
+    return postings, {
+        "sha256": sources,
+        "postings": len(postings),
+        "rejects": len(rejects),
+        "with": dict(counts),
+    }
+
+
+def _describe(data_report: dict) -> str:
+    split = data_report["split"]
+    return (
+        f"{data_report['postings']} postings ({split['train']} train, "
+        f"{split['validation']} validation, {split['test']} test), "
+        f"{data_report['rejects']} rejected"
+    )
+
+
+def _examples(config: TrainConfig, postings, labels):
+    """Task name to its examples, in the order of the cycle."""
+    from muse_jobs.training.tasks import (
+        field_examples,
+        matching_examples,
+        ranking_examples,
+    )
+
+    makers = {
+        "jt": lambda: ranking_examples(postings),
+        "jd": lambda: matching_examples(
+            postings,
+            iou_threshold=config.iou_threshold,
+            pair_titles=config.pair_titles,
+        ),
+        "jf": lambda: field_examples(postings, labels),
+    }
+    return {task: makers[task]() for task in config.task_names}
+
+
+def _heads(config: TrainConfig, dim: int, labels):
+    """The heads of the chosen tasks, in the order of the cycle."""
+    from muse_jobs.training.heads import FieldHead, MatchingHead, RankingHead
+    from muse_jobs.training.recipes import RECIPES
+
+    makers = {
+        "jt": lambda: RankingHead(
+            RECIPES[config.recipe], temperature=config.temperature
+        ),
+        "jd": lambda: MatchingHead(dim),
+        "jf": lambda: FieldHead(dim, labels),
+    }
+    return [makers[task]() for task in config.task_names]
+
+
+def _head_scores(model) -> dict:
+    """The trained heads as functions of vectors, for `evaluate_postings`."""
+    matching, fields = model.head("jd"), model.head("jf")
+    scores = {}
+    if matching is not None:
+        scores["pair_scores"] = lambda descriptions, titles: matching(
+            descriptions=descriptions, titles=titles
+        ).numpy()
+    if fields is not None:
+        scores["field_scores"] = lambda vectors: fields(vectors).numpy()
+    return scores
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,111 @@
+"""The configuration of a training run. Imports no TensorFlow: --help must be quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from muse_jobs.errors import InputError
+from muse_jobs.training.recipes import RECIPES
+
+TASKS = ("jt", "jd", "jf")
+PAIR_TITLES = ("any", "same", "other")
+
+
+def _flag(default, help: str, **metadata):
+    return field(default=default, metadata={"help": help, **metadata})
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Everything that a run depends on; the command's flags are made of it.
+
+    Defaults are the paper's where it gives a value (arXiv 2502.03220): batch, learning
+    rate, temperature, tasks and their equal weight, IoU threshold. The others are ours.
+    """
+
+    postings: tuple[str, ...] = _flag(
+        (), "files of postings (.jsonl, .csv); none: the shipped sample corpus"
+    )
+    encoder: str = _flag(
+        "auto",
+        "base encoder: auto (TF-Hub, else the packaged weights), tfhub, packaged, "
+        "a TF-Hub URL, or a SavedModel folder",
+    )
+    recipe: str = _flag(
+        "default",
+        "default: both directions, same-language negatives, synonyms masked; "
+        "paper: the paper to the letter",
+        choices=tuple(RECIPES),
+    )
+    tasks: str = _flag(
+        "jt,jd,jf",
+        "tasks, in the order of a cycle: jt title translation ranking, jd "
+        "description-title matching, jf job field classification",
+    )
+    task_weights: str = _flag(
+        "", "factors of the losses, such as jt=2,jd=0.5; 1 where none is given"
+    )
+    batch_size: int = _flag(512, "examples in a task's batch; for jd, pairs")
+    learning_rate: float = _flag(3e-5, "Adam's learning rate")
+    temperature: float = _flag(0.05, "of the cosine in jt")
+    iou_threshold: float = _flag(0.5, "IoU from which a jd negative is a hard one")
+    pair_titles: str = _flag(
+        "any",
+        "title language of a jd pair: any, same as the description's, or other",
+        choices=PAIR_TITLES,
+    )
+    max_tokens: int = _flag(128, "texts are cut at so many tokens in training")
+    cycles: int = _flag(80, "cycles at most; a cycle is one batch of each task")
+    validate_every: int = _flag(20, "cycles between validations and checkpoints")
+    patience: int = _flag(3, "validations without a better one before it stops")
+    seed: int = _flag(0, "of the sample, the split, the batches and the heads")
+    output: str = _flag("savedmodels/muse_jobs", "folder of the exported versions")
+    run_dir: str = _flag(
+        "", "folder of checkpoints, logs and report; none: runs/<date and time>"
+    )
+
+    def __post_init__(self):
+        unknown = [task for task in self.task_names if task not in TASKS]
+        if unknown or len(set(self.task_names)) != len(self.task_names):
+            raise InputError(
+                f"--tasks: expected some of {','.join(TASKS)}, each once, "
+                f"received {self.tasks or 'none'}"
+            )
+        for name in ("batch_size", "cycles", "validate_every", "patience"):
+            if getattr(self, name) < 1:
+                raise InputError(
+                    f"--{name.replace('_', '-')}: expected 1 or more, "
+                    f"received {getattr(self, name)}"
+                )
+        for name in ("learning_rate", "temperature", "iou_threshold"):
+            if not getattr(self, name) > 0:
+                raise InputError(
+                    f"--{name.replace('_', '-')}: expected a number above 0, "
+                    f"received {getattr(self, name)}"
+                )
+        if self.max_tokens < 3:
+            raise InputError(
+                "--max-tokens: expected 3 or more (two mark begin and end), "
+                f"received {self.max_tokens}"
+            )
+        _ = self.weights
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """The chosen tasks, in their order."""
+        return tuple(task.strip() for task in self.tasks.split(","))
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Task to the factor of its loss."""
+        try:
+            pairs = [item.split("=") for item in self.task_weights.split(",") if item]
+            weights = {task.strip(): float(value) for task, value in pairs}
+        except ValueError:
+            weights = {"": -1.0}
+        if set(weights) - set(self.task_names) or any(w <= 0 for w in weights.values()):
+            raise InputError(
+                "--task-weights: expected factors above 0 of the chosen tasks, such as "
+                f"jt=2,jd=0.5, received {self.task_weights}"
+            )
+        return weights
