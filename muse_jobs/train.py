@@ -25,6 +25,7 @@ from muse_jobs.data.postings import field_labels
 from muse_jobs.errors import InputError
 from muse_jobs.files import check_writable, sha256_of, write_json
 from muse_jobs.training.config import TrainConfig
+from muse_jobs.training.recipes import RECIPES
 
 DESCRIPTION = """\
 Fine-tunes mUSE on job postings, prints how it compares with plain mUSE on postings that
@@ -151,7 +152,11 @@ def _run(config: TrainConfig) -> None:
         max_tokens=config.max_tokens,
         task_weights=config.weights,
     )
-    model.compile(FusedAdam(config.learning_rate))
+    head_rate = RECIPES[config.recipe].head_learning_rate
+    model.compile(
+        FusedAdam(config.learning_rate),
+        keras.optimizers.Adam(head_rate) if head_rate else None,
+    )
     encode = text_encoder(encoder, max_tokens=config.max_tokens)
     plain = evaluate_postings(encode, split, seed=config.seed)
 
@@ -289,7 +294,6 @@ def _examples(config: TrainConfig, postings, labels):
 def _heads(config: TrainConfig, dim: int, labels):
     """The heads of the chosen tasks, in the order of the cycle."""
     from muse_jobs.training.heads import FieldHead, MatchingHead, RankingHead
-    from muse_jobs.training.recipes import RECIPES
 
     makers = {
         "jt": lambda: RankingHead(

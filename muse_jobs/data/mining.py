@@ -181,13 +181,14 @@ def _near_classes(sets: Sequence[frozenset], threshold: float) -> list[np.ndarra
         for member in members:
             for other in holders[member]:
                 shared[other] += 1
+        # Sorted: sets have no order of their own that a second run would repeat.
         near.append(
             np.array(
-                [
+                sorted(
                     other
                     for other, count in shared.items()
                     if count / (len(members) + len(sets[other]) - count) >= threshold
-                ],
+                ),
                 np.int64,
             )
         )

@@ -49,8 +49,8 @@ class HubEncoder(keras.layers.Layer):
         self._module = hub.load(folder)
         model = sentencepiece_model(folder)
         self._tokenizer = sentencepiece_tokenizer(model) if model else None
-        for variable in _variables(self._module):
-            self._adopt(variable)
+        for reference, trained in _variables(self._module).items():
+            self._adopt(reference.deref(), trained)
         if not self.variables:
             raise InputError(f"{handle}: the SavedModel has no variables to train")
         self.output_dim = self._probe(handle)
@@ -91,12 +91,12 @@ class HubEncoder(keras.layers.Layer):
         last = tf.reduce_max(kept, axis=1)  # of an empty row: the smallest integer
         return tf.strings.substr(texts, tf.zeros_like(last), tf.maximum(last, 0))
 
-    def _adopt(self, variable: tf.Variable) -> None:
+    def _adopt(self, variable: tf.Variable, trained: bool) -> None:
         # Private Keras: the only way to share a variable that exists already, as
         # keras.layers.TFSMLayer does it.
         adopted = keras.Variable(
             initializer=variable,
-            trainable=variable.trainable,
+            trainable=trained,
             dtype=variable.dtype.name,
             name=variable.name.split(":")[0].replace("/", "|"),
         )
@@ -132,13 +132,13 @@ def sentencepiece_model(folder: str | Path) -> bytes | None:
     return None
 
 
-def _variables(module) -> list[tf.Variable]:
-    """The module's floating-point variables, each once."""
-    found = [
-        *getattr(module, "trainable_variables", ()),
-        *getattr(module, "variables", ()),
-    ]
+def _variables(module) -> dict:
+    """References to the floating-point variables, and whether each is trained."""
+    trained = list(getattr(module, "trainable_variables", ()))
+    found = trained + list(getattr(module, "variables", ()))
     if not found and "serving_default" in getattr(module, "signatures", {}):
-        found = module.signatures["serving_default"].variables
-    unique = {id(v): v for v in found if v.dtype.is_floating}
-    return list(unique.values())
+        found = list(module.signatures["serving_default"].variables)
+    chosen = {id(v) for v in trained or found}
+    return {
+        v.ref(): v.trainable and id(v) in chosen for v in found if v.dtype.is_floating
+    }

@@ -112,7 +112,6 @@ def _save(
     folder: Path,
 ) -> None:
     heads = [head for head in (matching, fields) if head is not None]
-    layers = [encoder, *heads]
     texts = tf.TensorSpec((None,), tf.string, name="inputs")
 
     @tf.function(input_signature=[texts])
@@ -145,9 +144,10 @@ def _save(
     model = ExportedModel()
     model.__call__ = embed
     model.resources = encoder.resources
-    model.variables = [v.value for layer in layers for v in layer.variables]
     # The encoder's alone: the heads belong to the training that made them.
-    model.trainable_variables = [v.value for v in encoder.variables]
+    model.variables = [v.value for v in encoder.variables]
+    model.trainable_variables = [v.value for v in encoder.variables if v.trainable]
+    model.head_variables = [v.value for head in heads for v in head.variables]
     signatures: dict[str, Callable] = {
         "serving_default": serve_embed,
         "embed": serve_embed,

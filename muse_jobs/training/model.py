@@ -66,41 +66,63 @@ class MultiTaskEncoder(keras.Model):
     def call(self, texts):
         return self.encoder(texts)
 
-    def compile(self, optimizer, **kwargs):
-        """As `keras.Model.compile`; the losses are the heads' own."""
+    def compile(self, optimizer, head_optimizer=None, **kwargs):
+        """As `keras.Model.compile`; the losses are the heads' own.
+
+        Args:
+            optimizer: of the encoder.
+            head_optimizer: of the heads, which start from nothing and can take larger
+                steps; the encoder's by default.
+            **kwargs: see `keras.Model.compile`.
+        """
         super().compile(optimizer=optimizer, **kwargs)
+        self.head_optimizer = head_optimizer or self.optimizer
         # Each task leaves the other heads without gradients, and Keras fixes the list
         # of variables at the first update.
-        self.optimizer.build(self.trainable_variables)
+        of_heads = [v for head in self.heads for v in head.trainable_variables]
+        of_encoder = self.encoder.trainable_variables
+        if self.head_optimizer is self.optimizer:
+            self.optimizer.build([*of_encoder, *of_heads])
+        else:
+            self.optimizer.build(of_encoder)
+            self.head_optimizer.build(of_heads)
 
     def task_loss(self, head: keras.layers.Layer, batch) -> tf.Tensor:
         """A task's weighted loss on a batch of its own, a scalar."""
         encode = partial(self.encoder, max_tokens=self.max_tokens)
         return self.task_weights.get(head.name, 1.0) * head.loss(encode, batch)
 
-    def train_step(self, batches):
+    def train_step(self, data):
         """One update for each task.
 
         Args:
-            batches: task name to that task's batch.
+            data: task name to that task's batch.
 
         Returns:
             Task losses, the running means of the epoch.
         """
+        batches, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         for head in self.heads:
             with tf.GradientTape() as tape:
                 loss = self.task_loss(head, batches[head.name])
-            variables = [
-                *self.encoder.trainable_variables,
-                *head.trainable_variables,
-            ]
-            gradients = tape.gradient(loss, [v.value for v in variables])
-            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            self._update(tape, loss, head)
             self.loss_trackers[head.name].update_state(loss)
         return self.get_metrics_result()
 
-    def test_step(self, batches):
+    def _update(self, tape, loss: tf.Tensor, head: keras.layers.Layer) -> None:
+        shared, own = self.encoder.trainable_variables, head.trainable_variables
+        gradients = tape.gradient(loss, [v.value for v in [*shared, *own]])
+        if self.head_optimizer is self.optimizer:
+            self.optimizer.apply(gradients, [*shared, *own])
+            return
+        if shared:
+            self.optimizer.apply(gradients[: len(shared)], shared)
+        if own:
+            self.head_optimizer.apply(gradients[len(shared) :], own)
+
+    def test_step(self, data):
         """The task losses of a batch, without an update."""
+        batches, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         for head in self.heads:
             loss = self.task_loss(head, batches[head.name])
             self.loss_trackers[head.name].update_state(loss)

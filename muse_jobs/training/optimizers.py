@@ -12,8 +12,10 @@ class FusedAdam(keras.optimizers.Adam):
     An embedding's gradient arrives as ``tf.IndexedSlices``. Keras makes it dense and
     then runs the update as a dozen operations, each a pass over a 262 MB table. Here
     the dense gradient goes through ``ResourceApplyAdam``: the same formula, every row's
-    moments decayed, in one pass. (Row-wise "lazy" Adam would be cheaper still, and
-    another
+    moments decayed, in one pass. The rows of a gradient that stand in the batch more
+    than once are summed first; Keras 3.15 squares them one by one for the second
+    moment, which is not Adam on the gradient. (Row-wise "lazy" Adam would be cheaper
+    still, and another
     algorithm: untouched rows keep stale moments.)
     """
 

@@ -7,25 +7,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How the ranking task (JT) treats the titles of a batch.
+    """The ways in which ours differs from the paper's.
 
     Attributes:
         name: for reports.
         bidirectional: average the loss of Thai queries and of English queries.
         mask_synonyms: repeats and known synonyms of a title are no negatives of it.
         same_language_negatives: a title stands against titles of its own language too.
+        head_learning_rate: Adam's for the JD and JF heads, which start from nothing;
+            None: the encoder's.
     """
 
     name: str
     bidirectional: bool
     mask_synonyms: bool
     same_language_negatives: bool
+    head_learning_rate: float | None
 
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("default", True, True, True),
-        Recipe("paper", False, False, False),
+        Recipe("default", True, True, True, 1e-3),
+        Recipe("paper", False, False, False, None),
     )
 }

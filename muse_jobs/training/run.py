@@ -206,9 +206,10 @@ def _weights(model: MultiTaskEncoder) -> tf.train.Checkpoint:
 
 
 def _everything(model: MultiTaskEncoder) -> tf.train.Checkpoint:
+    optimizers = {id(o): o for o in (model.optimizer, model.head_optimizer)}
     return tf.train.Checkpoint(
         weights=[v.value for v in model.variables],
-        optimizer=[v.value for v in model.optimizer.variables],
+        optimizers=[v.value for o in optimizers.values() for v in o.variables],
     )
 
 

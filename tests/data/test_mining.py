@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -82,3 +85,26 @@ def test_near_classes_are_drawn_by_the_number_of_their_postings():
 def test_one_job_alone_has_no_negatives():
     with pytest.raises(ValueError, match="two jobs at least"):
         PairMiner([{"a"}, {"b"}], ["x", "x"], [["t"], ["u"]])
+
+
+def test_pairs_do_not_depend_on_pythons_hash_seed():
+    """Sets of strings iterate in another order in every process."""
+    code = (
+        "import numpy as np\n"
+        "from muse_jobs.data.mining import PairMiner\n"
+        "sets = [{c, d} for c in 'abcdef' for d in 'cdefgh']\n"
+        "names = [str(n) for n in range(len(sets))]\n"
+        "miner = PairMiner(sets, names, [[n] for n in names])\n"
+        "print(miner.draw(np.random.default_rng(0)).titles.tolist())\n"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(outputs) == 1

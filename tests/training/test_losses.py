@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from muse_jobs.training.heads import RankingHead
+from muse_jobs.training.losses import field_loss, matching_loss, ranking_loss
+from muse_jobs.training.recipes import RECIPES
+
+RNG = np.random.default_rng(0)
+
+
+def unit(rows, dim=5):
+    vectors = RNG.normal(size=(rows, dim))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("float32")
+
+
+def one_way(queries, candidates, counts, temperature):
+    """The formula, term by term: counts[i][j] says whether j is in i's sum."""
+    total = 0.0
+    for i, query in enumerate(queries):
+        sims = np.exp(candidates.astype(float) @ query / temperature)
+        total -= np.log(
+            sims[i] / sum(s for s, c in zip(sims, counts[i], strict=True) if c)
+        )
+    return total / len(queries)
+
+
+def test_ranking_loss_is_the_papers_formula():
+    thai, english = unit(6), unit(6)
+    expected = one_way(thai, english, np.ones((6, 6)), 0.05)
+    found = ranking_loss(thai, english, temperature=0.05)
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_left_out_candidates_do_not_count_but_the_positive_does():
+    thai, english = unit(4), unit(4)
+    left_out = np.array([[1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 1]], bool)
+    counts = ~left_out | np.eye(4, dtype=bool)
+    found = ranking_loss(thai, english, temperature=0.1, left_out=tf.constant(left_out))
+    assert float(found) == pytest.approx(one_way(thai, english, counts, 0.1), rel=1e-5)
+
+
+def table_encoder(thai, english):
+    """Encodes the texts t0, t1 ... and e0, e1 ... to given vectors."""
+    vectors = tf.constant(np.concatenate([thai, english]))
+
+    def encode(texts):
+        rows = [int(t[1:]) + (len(thai) if t[:1] == b"e" else 0) for t in texts.numpy()]
+        return tf.gather(vectors, rows)
+
+    return encode
+
+
+def ranking_batch(groups):
+    return {
+        "th": tf.constant([f"t{n}" for n in range(len(groups))]),
+        "en": tf.constant([f"e{n}" for n in range(len(groups))]),
+        "groups": tf.constant(groups),
+    }
+
+
+def test_paper_recipe_is_one_way_and_masks_nothing():
+    thai, english = unit(5), unit(5)
+    head = RankingHead(RECIPES["paper"], temperature=0.05)
+    found = head.loss(table_encoder(thai, english), ranking_batch([0, 0, 1, 2, 3]))
+    assert float(found) == pytest.approx(
+        one_way(thai, english, np.ones((5, 5)), 0.05), rel=1e-5
+    )
+
+
+def test_default_recipe_by_hand():
+    groups = np.array([0, 0, 1, 2, 2])
+    thai, english = unit(5), unit(5)
+    other = groups[:, None] != groups[None, :]
+    # Across: all of other jobs, and the positive. Within: all of other jobs.
+    counts = np.concatenate([other | np.eye(5, dtype=bool), other], axis=1)
+    expected = (
+        one_way(thai, np.concatenate([english, thai]), counts, 0.05)
+        + one_way(english, np.concatenate([thai, english]), counts, 0.05)
+    ) / 2
+    head = RankingHead(RECIPES["default"], temperature=0.05)
+    found = head.loss(table_encoder(thai, english), ranking_batch(groups))
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [matching_loss, field_loss])
+def test_cross_entropy_by_hand(loss):
+    logits = RNG.normal(size=(7, 3) if loss is field_loss else 7).astype("float32")
+    labels = (RNG.random(logits.shape) < 0.4).astype("float32")
+    p = 1 / (1 + np.exp(-logits.astype(float)))
+    expected = -np.mean(labels * np.log(p) + (1 - labels) * np.log(1 - p))
+    assert float(loss(logits, labels)) == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,149 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from muse_jobs.data.mining import iou
+from muse_jobs.data.postings import JobPosting, field_labels
+from muse_jobs.data.sample.generator import sample_postings
+from muse_jobs.data.text import language_of
+from muse_jobs.errors import InputError
+from muse_jobs.training.tasks import (
+    cycle_batches,
+    field_examples,
+    matching_examples,
+    ranking_examples,
+)
+
+POSTINGS = sample_postings(postings_per_role=2)[:200]
+LABELS = field_labels(POSTINGS)
+
+
+def all_examples():
+    return {
+        "jt": ranking_examples(POSTINGS),
+        "jd": matching_examples(POSTINGS),
+        "jf": field_examples(POSTINGS, LABELS),
+    }
+
+
+def first(dataset, count):
+    return list(itertools.islice(dataset.as_numpy_iterator(), count))
+
+
+def same(one, other):
+    assert one.keys() == other.keys()
+    return all(np.array_equal(one[t][c], other[t][c]) for t in one for c in one[t])
+
+
+def test_batches_are_a_function_of_the_seed():
+    one, other, third = (
+        first(cycle_batches(all_examples(), batch_size=32, seed=seed), 5)
+        for seed in (1, 1, 2)
+    )
+    assert all(map(same, one, other))
+    assert not any(map(same, one, third))
+
+
+@pytest.mark.parametrize("start", [1, 4, 9])
+def test_a_later_start_gives_the_batches_of_an_unbroken_run(start):
+    whole = first(cycle_batches(all_examples(), batch_size=50, seed=0), 12)
+    rest = cycle_batches(all_examples(), batch_size=50, seed=0, start=start)
+    assert all(map(same, whole[start:], first(rest, 12 - start)))
+
+
+def test_an_epoch_has_every_example_once_even_across_batches():
+    examples = ranking_examples(POSTINGS)
+    size = examples.epoch_size
+    batches = first(cycle_batches({"jt": examples}, batch_size=7, seed=0), size)
+    titles = np.concatenate([batch["jt"]["th"] for batch in batches])
+    for epoch in range(7):
+        part = titles[epoch * size : (epoch + 1) * size]
+        assert sorted(part) == sorted(titles[:size])
+    assert not np.array_equal(titles[:size], titles[size : 2 * size])
+
+
+def test_batches_larger_than_the_data_repeat_it():
+    (batch,) = first(
+        cycle_batches({"jt": ranking_examples(POSTINGS[:4])}, batch_size=64, seed=0),
+        1,
+    )
+    assert batch["jt"]["th"].shape == (64,)
+
+
+def test_title_pairs_are_of_one_posting_and_of_one_job():
+    (batch,) = first(cycle_batches(all_examples(), batch_size=100, seed=0), 1)
+    pairs = {
+        (p.title_th.encode(), p.title_en.encode()): p.role
+        for p in POSTINGS
+        if p.title_th and p.title_en
+    }
+    roles = [
+        pairs[pair] for pair in zip(batch["jt"]["th"], batch["jt"]["en"], strict=True)
+    ]
+    groups = batch["jt"]["groups"]
+    for i, j in itertools.combinations(range(100), 2):
+        assert (roles[i] == roles[j]) == (groups[i] == groups[j])
+
+
+def test_matching_pairs_keep_the_definition():
+    (batch,) = first(cycle_batches(all_examples(), batch_size=300, seed=0), 1)
+    by_description = {p.description.encode(): p for p in POSTINGS}
+    by_title = {t.encode(): p for p in POSTINGS for t in p.titles}
+    kinds = {"own": 0, "negative": 0, "hard": 0}
+    columns = batch["jd"]
+    for text, title, label in zip(
+        columns["descriptions"], columns["titles"], columns["labels"], strict=True
+    ):
+        posting, other = by_description[text], by_title[title]
+        if label:
+            assert other.role == posting.role
+            kinds["own"] += 1
+        else:
+            assert other.role != posting.role
+            near = iou(posting.fields, other.fields) >= 0.5
+            kinds["hard" if near else "negative"] += 1
+    assert kinds == {"own": 100, "negative": 100, "hard": 100}
+
+
+@pytest.mark.parametrize(
+    ("choice", "same_language"), [("same", True), ("other", False)]
+)
+def test_title_language_of_a_pair(choice, same_language):
+    both = [p for p in POSTINGS if p.title_th and p.title_en]
+    plain = [p for p in both if language_of(p.description) in ("th", "en")]
+    examples = matching_examples(plain, pair_titles=choice)
+    (batch,) = first(cycle_batches({"jd": examples}, batch_size=90, seed=0), 1)
+    thai_titles = {p.title_th for p in plain}
+    for text, title in zip(
+        batch["jd"]["descriptions"], batch["jd"]["titles"], strict=True
+    ):
+        language = "th" if title.decode() in thai_titles else "en"
+        assert (language == language_of(text.decode())) == same_language
+
+
+def test_any_title_language_draws_both():
+    examples = matching_examples([p for p in POSTINGS if p.title_th and p.title_en])
+    (batch,) = first(cycle_batches({"jd": examples}, batch_size=300, seed=0), 1)
+    languages = [language_of(t.decode()) for t in batch["jd"]["titles"]]
+    assert 90 < languages.count("en") < 210
+
+
+def test_fields_are_multi_hot_in_the_order_of_the_labels():
+    (batch,) = first(cycle_batches(all_examples(), batch_size=200, seed=0), 1)
+    owners = {t.encode(): p for p in POSTINGS for t in (*p.titles, p.description)}
+    for text, row in zip(batch["jf"]["texts"], batch["jf"]["fields"], strict=True):
+        assert {LABELS[c] for c in np.flatnonzero(row)} == set(owners[text].fields)
+
+
+@pytest.mark.parametrize(
+    ("make", "posting", "message"),
+    [
+        (ranking_examples, JobPosting("1", "ครู"), "jt needs.*--tasks jd,jf"),
+        (matching_examples, JobPosting("1", "ครู"), "jd needs.*--tasks jt,jf"),
+        (lambda p: field_examples(p, []), JobPosting("1", "ครู"), "jf needs.*jt,jd"),
+    ],
+)
+def test_a_task_without_its_data_says_what_to_do(make, posting, message):
+    with pytest.raises(InputError, match=message):
+        make([posting])
