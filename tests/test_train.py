@@ -178,7 +178,7 @@ def test_the_command_leaves_a_model_and_a_report(small_run):
 def test_a_resumed_command_equals_an_unbroken_one(small_run):
     folder, _ = small_run
     whole, rest = (
-        [json.loads(line) for line in (folder / name / "cycles.jsonl").open()]
+        list(map(json.loads, (folder / name / "cycles.jsonl").read_text().splitlines()))
         for name in ("whole", "part")
     )
     assert [line["cycle"] for line in rest] == [1, 2, 3, 4]

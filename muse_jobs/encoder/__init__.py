@@ -1,0 +1,13 @@
+"""The text encoder: mUSE natively, and any SavedModel as a layer."""
+
+from muse_jobs.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "HubEncoder": "muse_jobs.encoder.hub",
+        "load_encoder": "muse_jobs.encoder.sources",
+        "MuseEncoder": "muse_jobs.encoder.muse",
+        "text_encoder": "muse_jobs.encoder.encode",
+    },
+)

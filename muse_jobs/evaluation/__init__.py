@@ -1,0 +1,16 @@
+"""Retrieval, evaluators, and how sure their figures are."""
+
+from muse_jobs.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "bootstrap": "muse_jobs.evaluation.uncertainty",
+        "compare": "muse_jobs.evaluation.comparison",
+        "evaluate_postings": "muse_jobs.evaluation.postings",
+        "evaluate_titles": "muse_jobs.evaluation.evaluators",
+        "format_table": "muse_jobs.evaluation.comparison",
+        "title_pool": "muse_jobs.evaluation.evaluators",
+        "top_k": "muse_jobs.evaluation.retrieval",
+    },
+)

@@ -1,0 +1,39 @@
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+ROOMS = ["", ".data", ".encoder", ".training", ".evaluation", ".serving"]
+ROOMS.append(".data.sample")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_public_names_are_there_and_documented(room):
+    package = importlib.import_module("muse_jobs" + room)
+    for name in package.__all__:
+        assert getattr(package, name).__doc__, name
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = package.nonsense
+
+
+def test_no_public_name_is_a_module_too():
+    """Importing the module would put it in the place of the function."""
+    for room in ROOMS:
+        package = importlib.import_module("muse_jobs" + room)
+        for name in package.__all__:
+            with pytest.raises(ModuleNotFoundError):
+                importlib.import_module(f"muse_jobs{room}.{name}")
+
+
+def test_the_data_room_and_the_metrics_need_no_tensorflow():
+    code = (
+        "import sys\n"
+        "from muse_jobs import sample_postings, read_postings, split_postings, lbkl\n"
+        "from muse_jobs.data import PairMiner\n"
+        "from muse_jobs.evaluation import top_k, evaluate_titles, bootstrap\n"
+        "split_postings(sample_postings(postings_per_role=1))\n"
+        "print('tensorflow' in sys.modules, 'keras' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False False\n", done.stderr
