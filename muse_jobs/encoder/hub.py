@@ -14,10 +14,9 @@ import keras
 import tensorflow as tf
 import tensorflow_hub as hub
 
+from muse_jobs.encoder.muse import OUTPUT_DIM
 from muse_jobs.encoder.tokenizer import sentencepiece_tokenizer
 from muse_jobs.errors import InputError
-
-TFHUB_MUSE = "https://tfhub.dev/google/universal-sentence-encoder-multilingual/3"
 
 
 class HubEncoder(keras.layers.Layer):
@@ -47,9 +46,15 @@ class HubEncoder(keras.layers.Layer):
         self.source = source or handle
         folder = hub.resolve(handle)
         self._module = hub.load(folder)
-        model = sentencepiece_model(folder)
-        self._tokenizer = sentencepiece_tokenizer(model) if model else None
-        for reference, trained in _variables(self._module).items():
+        self.sentencepiece_model = find_sentencepiece_model(folder)
+        self._tokenizer = (
+            sentencepiece_tokenizer(self.sentencepiece_model)
+            if self.sentencepiece_model
+            else None
+        )
+        found = _variables(self._module)
+        self.module_variables = [reference.deref() for reference in found]
+        for reference, trained in found.items():
             self._adopt(reference.deref(), trained)
         if not self.variables:
             raise InputError(f"{handle}: the SavedModel has no variables to train")
@@ -71,6 +76,11 @@ class HubEncoder(keras.layers.Layer):
             texts = self._cut(texts, max_tokens)
         return tf.math.l2_normalize(self._module(texts), axis=-1)
 
+    def concrete_function(self):
+        """The module's function from strings to vectors, to read its graph."""
+        texts = tf.TensorSpec((None,), tf.string)
+        return tf.function(lambda t: self._module(t)).get_concrete_function(texts)
+
     @property
     def resources(self) -> list:
         """What an export must hold beside the variables."""
@@ -80,7 +90,11 @@ class HubEncoder(keras.layers.Layer):
         return (input_shape[0], self.output_dim)
 
     def _cut(self, texts: tf.Tensor, max_tokens: int) -> tf.Tensor:
-        """The user's own bytes up to the end of the last token that is kept."""
+        """The user's own bytes up to the end of the last token that is kept.
+
+        The module sees the text that is left as a text of its own: white space at the
+        cut, which the native layer keeps as a token, is dropped by its normaliser.
+        """
         if self._tokenizer is None:
             raise InputError(
                 f"{self.source}: no SentencePiece model in it, so texts cannot be cut "
@@ -115,10 +129,15 @@ class HubEncoder(keras.layers.Layer):
                 f"{handle}: expected vectors of shape (batch, dim), received "
                 f"{getattr(vectors, 'shape', type(vectors).__name__)}"
             )
-        return int(vectors.shape[1])
+        if vectors.shape[1] != OUTPUT_DIM:
+            raise InputError(
+                f"{handle}: expected vectors of {OUTPUT_DIM} numbers, as mUSE gives, "
+                f"received {vectors.shape[1]}"
+            )
+        return OUTPUT_DIM
 
 
-def sentencepiece_model(folder: str | Path) -> bytes | None:
+def find_sentencepiece_model(folder: str | Path) -> bytes | None:
     """The SentencePiece model inside a SavedModel's graph, or None without one."""
     from tensorflow.core.protobuf import saved_model_pb2
 

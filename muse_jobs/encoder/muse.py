@@ -71,6 +71,9 @@ class NgramConvolution(keras.layers.Layer):
     def __init__(self, order: int, **kwargs):
         super().__init__(**kwargs)
         self.offsets = [k - NGRAM_LEFT_CONTEXT[order] for k in range(order)]
+
+    def build(self, input_shape):
+        order = len(self.offsets)
         self.kernel = self.add_weight(
             shape=(order, NGRAM_DIM, NGRAM_DIM), name="kernel"
         )
@@ -106,6 +109,8 @@ class NgramBranch(keras.layers.Layer):
     def build(self, input_shape):
         self.projection.build(input_shape)
         self.norm.build((None, NGRAM_DIM))
+        self.convolution_1.build((None, NGRAM_DIM))
+        self.convolution_2.build((None, NGRAM_DIM))
 
     def call(self, embedded: tf.Tensor, bounds: TextBounds) -> tf.Tensor:
         x = self.norm(self.projection(embedded))

@@ -19,12 +19,14 @@ class Agreement:
         mean_difference: mean absolute difference.
         max_difference: largest absolute difference.
         correlation: Pearson's.
+        rows: (text, text, published cosine, the encoder's cosine) of each pair.
     """
 
     pairs: int
     mean_difference: float
     max_difference: float
     correlation: float
+    rows: list[tuple[str, str, float, float]]
 
 
 def published_cosines() -> list[tuple[str, str, float]]:
@@ -55,4 +57,5 @@ def compare_with_published(
         mean_difference=float(difference.mean()),
         max_difference=float(difference.max()),
         correlation=float(np.corrcoef(cosines, published)[0, 1]),
+        rows=list(zip(first, second, published, cosines.tolist(), strict=True)),
     )
