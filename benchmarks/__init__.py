@@ -1,1 +1,1 @@
-"""Speed and memory, as ratios taken within one run: ``python -m benchmarks SUBJECT``."""
+"""Speed and memory, as ratios within one run: ``python -m benchmarks SUBJECT``."""
