@@ -215,7 +215,7 @@ def _run(config: TrainConfig) -> None:
 
 
 def _split(postings, seed: int, data_report: dict):
-    from muse_jobs.data.splits import split_postings
+    from muse_jobs.data.splits import check_split, split_postings
 
     split = split_postings(postings, seed=seed)
     sizes = {
@@ -228,26 +228,35 @@ def _split(postings, seed: int, data_report: dict):
             "train, validation and test: add postings"
         )
     data_report["split"] = sizes
+    data_report["jobs on two sides of the split"] = check_split(split)
     return split
 
 
 def _read(config: TrainConfig):
     """The postings, and what the report says of them."""
-    from muse_jobs.data.readers import read_postings
+    from muse_jobs.data.cleaning import unify_fields
+    from muse_jobs.data.formats import expand_paths
+    from muse_jobs.data.readers import ReadResult, parse_columns, read_postings
     from muse_jobs.data.sample.generator import sample_postings
 
     if not config.postings:
-        postings = sample_postings(seed=config.seed)
-        text = "\n".join(repr(posting) for posting in postings)
+        result = ReadResult(sample_postings(seed=config.seed), [])
+        text = "\n".join(repr(posting) for posting in result.postings)
         checksum = hashlib.sha256(text.encode()).hexdigest()
-        sources, rejects = {"shipped sample corpus": checksum}, []
+        sources = {"shipped sample corpus": checksum}
     else:
         rejects_file = Path(config.run_dir, REJECTS_FILE)
-        result = read_postings(config.postings, rejects_file=rejects_file)
-        postings, rejects = result.postings, result.rejects
-        sources = {path: sha256_of(path) for path in config.postings}
-        if rejects:
-            print(f"{len(rejects)} rows were rejected: see {rejects_file}")
+        result = read_postings(
+            config.postings,
+            columns=parse_columns(config.columns),
+            keep_personal_data=config.keep_personal_data,
+            max_rejects=config.max_rejects,
+            rejects_file=rejects_file,
+        )
+        sources = {str(p): sha256_of(p) for p in expand_paths(config.postings)}
+        if result.rejects:
+            print(f"{len(result.rejects)} rows were rejected: see {rejects_file}")
+    postings, respelled = unify_fields(result.postings)
     counts = Counter(
         name
         for posting in postings
@@ -257,8 +266,10 @@ def _read(config: TrainConfig):
     return postings, {
         "sha256": sources,
         "postings": len(postings),
-        "rejects": len(rejects),
+        "rejects": len(result.rejects),
         "with": dict(counts),
+        "masked personal data": dict(result.masked),
+        "fields respelled": respelled,
     }
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import csv
+import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from muse_jobs.data.formats import BadRow, Row, expand_paths, read_rows
 from muse_jobs.data.postings import COLUMNS, BadPosting, JobPosting, parse_posting
+from muse_jobs.data.privacy import mask_personal_data
 from muse_jobs.errors import InputError
 from muse_jobs.files import write_lines
-
-FORMATS = (".jsonl", ".csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,122 +33,169 @@ class ReadResult:
     Attributes:
         postings: in the order of files and lines.
         rejects: the rows that are none.
+        masked: kind of personal data to the number of spans that were masked.
     """
 
     postings: list[JobPosting]
     rejects: list[Reject]
+    masked: Counter = field(default_factory=Counter)
 
 
 def read_postings(
-    paths: Iterable[str | Path], *, rejects_file: str | Path | None = None
+    paths: Iterable[str | Path],
+    *,
+    columns: Mapping[str, str] | None = None,
+    keep_personal_data: bool = False,
+    max_rejects: float = 1.0,
+    rejects_file: str | Path | None = None,
 ) -> ReadResult:
-    """Reads postings from ``.jsonl`` and ``.csv`` files, UTF-8 with a header for CSV.
+    """Reads postings from files, globs and folders.
 
     Args:
-        paths: the files.
+        paths: see `muse_jobs.data.formats.expand_paths`.
+        columns: this project's column name to the files' own.
+        keep_personal_data: leave personal data in the texts.
+        max_rejects: the share of rows that may be bad before it is an error.
         rejects_file: where to write the bad rows as JSONL (file, line, field, reason);
             written only if there are any.
 
     Returns:
-        The postings and the rejects.
+        The postings, the rejects and what was masked.
 
     Raises:
-        InputError: a file is missing, of another format, not UTF-8, has none of the
-            title columns, or not one usable posting is in it.
+        InputError: a file is missing, of another format or encoding, has none of the
+            columns, or not one usable posting is in it; or too many rows are bad.
     """
-    postings: list[JobPosting] = []
-    rejects: list[Reject] = []
-    seen: set[str] = set()
-    for path in map(Path, paths):
-        before = len(postings)
-        for line, row in _rows(path):
-            try:
-                if isinstance(row, BadPosting):
-                    raise row
-                posting = parse_posting(row)
-                if posting.id in seen:
-                    raise BadPosting("id", "was used by an earlier posting")
-            except BadPosting as bad:
-                rejects.append(Reject(str(path), line, bad.field, bad.reason))
-                continue
-            seen.add(posting.id)
-            postings.append(posting)
-        if rejects and rejects_file is not None:
+    result = ReadResult([], [])
+    scanned = scan_postings(
+        paths,
+        columns=columns,
+        keep_personal_data=keep_personal_data,
+        masked=result.masked,
+    )
+    try:
+        for found in scanned:
+            good = isinstance(found, JobPosting)
+            (result.postings if good else result.rejects).append(found)
+    finally:
+        if result.rejects and rejects_file is not None:
             write_lines(
                 rejects_file,
-                (json.dumps(asdict(r), ensure_ascii=False) for r in rejects),
+                (json.dumps(asdict(r), ensure_ascii=False) for r in result.rejects),
             )
-        if len(postings) == before:
-            bad = [reject for reject in rejects if reject.file == str(path)]
+    share = len(result.rejects) / (len(result.rejects) + len(result.postings))
+    if share > max_rejects:
+        where = f"; see {rejects_file}" if rejects_file is not None else ""
+        raise InputError(
+            f"{len(result.rejects)} rows were rejected beside {len(result.postings)} "
+            f"good ones, more than the share of {max_rejects} that is allowed{where}"
+        )
+    return result
+
+
+def scan_postings(
+    paths: Iterable[str | Path],
+    *,
+    columns: Mapping[str, str] | None = None,
+    keep_personal_data: bool = False,
+    masked: Counter | None = None,
+) -> Iterator[JobPosting | Reject]:
+    """As `read_postings`, one posting or reject after the other.
+
+    Memory grows with the number of ids alone, 8 bytes and a set's overhead each.
+
+    Args:
+        paths: as there.
+        columns: as there.
+        keep_personal_data: as there.
+        masked: gets the counts of masked spans.
+    """
+    unknown = set(columns or {}) - set(COLUMNS)
+    if unknown:
+        raise InputError(
+            f"--columns: expected names of {', '.join(COLUMNS)}, received "
+            f"{', '.join(sorted(unknown))}"
+        )
+    seen: set[int] = set()
+    for path in expand_paths(paths):
+        usable, first_reject = 0, None
+        for line, row in read_rows(path):
+            if not usable and first_reject is None and not isinstance(row, BadRow):
+                row_columns = _renamed(row, columns)
+                _check_columns(path, row_columns, row)
+            found = _posting(path, line, row, columns, seen)
+            if isinstance(found, Reject):
+                first_reject = first_reject or found
+            else:
+                usable += 1
+                if not keep_personal_data:
+                    found = _masked(found, masked)
+            yield found
+        if not usable:
             reason = (
-                f"first reject: line {bad[0].line}, {bad[0].field} {bad[0].reason}"
-                if bad
+                f"first reject: line {first_reject.line}, {first_reject.field} "
+                f"{first_reject.reason}"
+                if first_reject
                 else "the file is empty"
             )
             raise InputError(f"{path}: not one usable posting in it; {reason}")
-    return ReadResult(postings, rejects)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, object]]:
-    """(line number, row) of a file; a line that is no row comes as a BadPosting."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.suffix not in FORMATS:
+def parse_columns(text: str) -> dict[str, str]:
+    """``title_th=job_title,...`` as this project's column name to the file's."""
+    pairs = [item.split("=", 1) for item in text.split(",") if item]
+    if any(len(pair) != 2 or not all(pair) for pair in pairs):
         raise InputError(
-            f"{path}: expected a name that ends in {' or '.join(FORMATS)}, "
-            f"received {path.suffix or 'none'}"
+            f"--columns: expected {COLUMNS[1]}=YOURS and so on, received {text}"
         )
-    reader = _jsonl_rows if path.suffix == ".jsonl" else _csv_rows
+    return dict(pairs)
+
+
+def _posting(
+    path: Path,
+    line: int,
+    row: Row | BadRow,
+    columns: Mapping[str, str] | None,
+    seen: set[int],
+) -> JobPosting | Reject:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from reader(path, file)
-    except UnicodeDecodeError as error:
+        if isinstance(row, BadRow):
+            raise BadPosting("line", str(row))
+        posting = parse_posting(_renamed(row, columns))
+        key = hash(posting.id)
+        if key in seen:
+            raise BadPosting("id", "was used by an earlier posting")
+    except BadPosting as bad:
+        return Reject(str(path), line, bad.field, bad.reason)
+    seen.add(key)
+    return posting
+
+
+def _renamed(row: Row, columns: Mapping[str, str] | None) -> Row:
+    """The row with the files' column names changed to this project's."""
+    if not columns:
+        return row
+    theirs = {their_name: our_name for our_name, their_name in columns.items()}
+    return {theirs.get(name, name): value for name, value in row.items()}
+
+
+def _masked(posting: JobPosting, counts: Counter | None) -> JobPosting:
+    def mask(text):
+        return mask_personal_data(text, counts) if isinstance(text, str) else text
+
+    return dataclasses.replace(
+        posting,
+        title_th=mask(posting.title_th),
+        title_en=mask(posting.title_en),
+        description=mask(posting.description),
+        extra={name: mask(value) for name, value in posting.extra.items()},
+    )
+
+
+def _check_columns(path: Path, row: Row, original: Row) -> None:
+    if "id" not in row or not {"title_th", "title_en"} & set(row):
         raise InputError(
-            f"{path}: not UTF-8 (byte {error.start} of a block: {error.reason}); "
-            "convert it, Thai exports are often TIS-620 or Windows-874: "
-            f"iconv -f cp874 -t utf-8 {path.name}"
-        ) from error
-
-
-def _jsonl_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, object]]:
-    known = False
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            reason = getattr(error, "msg", "nested too deeply")
-            yield number, BadPosting("line", f"is not JSON: {reason}")
-            continue
-        if not isinstance(row, dict):
-            yield number, BadPosting("line", "is not a JSON object")
-            continue
-        if not known:
-            _check_columns(path, row)
-            known = True
-        yield number, row
-
-
-def _csv_rows(path: Path, lines: Iterable[str]) -> Iterator[tuple[int, object]]:
-    reader = csv.DictReader(lines, restkey="", strict=True)
-    try:
-        if reader.fieldnames is None:
-            return
-        _check_columns(path, reader.fieldnames)
-        for row in reader:
-            if "" in row:
-                yield reader.line_num, BadPosting("line", "has more cells than columns")
-            else:
-                yield reader.line_num, row
-    except csv.Error as error:
-        raise InputError(f"{path}: after line {reader.line_num}: {error}") from error
-
-
-def _check_columns(path: Path, columns: Sequence[str] | Iterable[str]) -> None:
-    columns = list(columns)
-    if "id" not in columns or not {"title_th", "title_en"} & set(columns):
-        raise InputError(
-            f"{path}: expected columns {', '.join(COLUMNS)} (at least id and a "
-            f"title), received {', '.join(map(str, columns)) or 'none'}"
+            f"{path}: expected columns {', '.join(COLUMNS)} (at least id and a title), "
+            f"received {', '.join(map(str, original)) or 'none'}; name yours with "
+            "--columns title_th=...,title_en=..."
         )

@@ -89,5 +89,26 @@ def split_postings(postings: Sequence[JobPosting], *, seed: int = 0) -> Split:
     return Split(**parts)
 
 
+def check_split(split: Split) -> int:
+    """How many jobs and title keys stand on more than one side; 0 is no leak.
+
+    A title key counts where its postings name no role: under two roles the same title
+    is two jobs.
+
+    Args:
+        split: any.
+    """
+    sides: dict[str, set[int]] = {}
+    for side, part in enumerate((split.train, split.validation, split.test)):
+        for posting in part:
+            if posting.role is not None:
+                names = [f"role:{posting.role}"]
+            else:
+                names = [f"title:{title_key(title)}" for title in posting.titles]
+            for name in names:
+                sides.setdefault(name, set()).add(side)
+    return sum(len(found) > 1 for found in sides.values())
+
+
 def _hash(seed: int, name: str) -> bytes:
     return hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()

@@ -24,7 +24,14 @@ class TrainConfig:
     """
 
     postings: tuple[str, ...] = _flag(
-        (), "files of postings (.jsonl, .csv); none: the shipped sample corpus"
+        (),
+        "files, patterns or folders of postings (.jsonl, .csv, .tsv, .parquet, "
+        ".tfrecord); none: the shipped sample corpus",
+    )
+    columns: str = _flag("", "your column names: title_th=YOURS,description=YOURS,...")
+    max_rejects: float = _flag(1.0, "share of bad rows from which it is an error")
+    keep_personal_data: bool = _flag(
+        False, "do not mask phone numbers, e-mail addresses, LINE ids and the like"
     )
     encoder: str = _flag(
         "auto",

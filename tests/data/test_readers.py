@@ -95,7 +95,7 @@ def test_a_row_with_too_many_cells_is_rejected(tmp_path):
         ("a.jsonl", b'{"nr": 1, "name": "x"}\n', "expected columns.*nr, name"),
         ("a.jsonl", b'{"id": 1, "title_en": ""}\n', "first reject: line 1, title_th"),
         ("a.jsonl", "พ่อครัว".encode("cp874"), "not UTF-8.*iconv -f cp874"),
-        ("a.xlsx", b"PK", "ends in .jsonl or .csv, received .xlsx"),
+        ("a.xlsx", b"PK", "ends in .jsonl, .csv, .tsv"),
         ("a.csv", b'id,title_en\n1,"open', "after line 1: unexpected end"),
     ],
 )

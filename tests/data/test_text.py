@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from muse_jobs.data.sample.lexicon import load_lexicon
 from muse_jobs.data.text import language_of, normalize, title_key
 
 THAI = st.text(
@@ -63,3 +64,23 @@ def test_a_key_is_its_own_key(text):
 )
 def test_language_goes_by_base_letters(text, language):
     assert language_of(text) == language
+
+
+NOISE = [
+    lambda t: t.replace("ำ", "\u0e4d\u0e32"),
+    lambda t: t.replace("แ", "เเ"),
+    lambda t: t[: len(t) // 2] + "\u200b" + t[len(t) // 2 :],
+]
+
+
+@pytest.mark.parametrize("noise", NOISE)
+def test_pythainlp_agrees_on_what_is_the_same(noise):
+    """An oracle written by others: it maps the noisy title to the clean one too."""
+    from pythainlp.util import normalize as oracle
+    from pythainlp.util import remove_zw
+
+    titles = [title for role in load_lexicon()[1] for title in role.titles_th]
+    for title in titles:
+        noisy = noise(title)
+        assert remove_zw(oracle(noisy)) == remove_zw(oracle(title))
+        assert title_key(noisy) == title_key(title)
