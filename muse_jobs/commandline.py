@@ -6,14 +6,12 @@ import argparse
 import dataclasses
 import os
 import sys
-import types
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar, get_args, get_origin, get_type_hints
+from typing import get_origin, get_type_hints
 
 from muse_jobs.errors import InputError
 
-Config = TypeVar("Config")
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
@@ -36,7 +34,7 @@ def add_flags(parser: argparse.ArgumentParser, config: type) -> None:
         elif get_origin(hints[field.name]) is tuple:
             parser.add_argument(flag, nargs="+", metavar="FILE", **options)
         else:
-            kind = _plain_type(hints[field.name])
+            kind = hints[field.name]
             choices = field.metadata.get("choices")
             parser.add_argument(
                 flag,
@@ -90,9 +88,3 @@ def quiet_tensorflow() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-def _plain_type(hint) -> type:
-    if isinstance(hint, types.UnionType):
-        (hint,) = (kind for kind in get_args(hint) if kind is not type(None))
-    return hint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -37,8 +38,21 @@ def write_lines(path: str | Path, lines: Iterable[str]) -> None:
 
 
 def write_json(path: str | Path, value: object) -> None:
-    """Writes JSON with Thai as it is read, not escaped."""
-    write_lines(path, [json.dumps(value, ensure_ascii=False, indent=2)])
+    """Writes JSON with Thai as it is read, not escaped; NaN becomes null."""
+    write_lines(path, [to_json(value)])
+
+
+def to_json(value: object) -> str:
+    """The text that `write_json` writes."""
+    return json.dumps(_defined(value), ensure_ascii=False, indent=2, allow_nan=False)
+
+
+def _defined(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _defined(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_defined(member) for member in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def sha256_of(path: str | Path) -> str:

@@ -48,7 +48,7 @@ def query_recall_at_k(ranked: Ranked, relevant: Relevant, *, k: int) -> np.ndarr
 
 def recall_at_k(ranked: Ranked, relevant: Relevant, *, k: int) -> float:
     """Mean `query_recall_at_k`. With more than k relevant entries it cannot reach 1."""
-    return _mean(query_recall_at_k(ranked, relevant, k=k))
+    return mean_of_defined(query_recall_at_k(ranked, relevant, k=k))
 
 
 def query_accuracy_at_k(ranked: Ranked, relevant: Relevant, *, k: int) -> np.ndarray:
@@ -73,7 +73,7 @@ def query_accuracy_at_k(ranked: Ranked, relevant: Relevant, *, k: int) -> np.nda
 
 def accuracy_at_k(ranked: Ranked, relevant: Relevant, *, k: int) -> float:
     """Mean `query_accuracy_at_k`."""
-    return _mean(query_accuracy_at_k(ranked, relevant, k=k))
+    return mean_of_defined(query_accuracy_at_k(ranked, relevant, k=k))
 
 
 def language_shares(
@@ -107,19 +107,20 @@ def language_shares(
     own = [-1] * len(ranked) if own is None else own
     wanted_shares, found_shares = [], []
     for list_, wanted, entry in zip(ranked, relevant, own, strict=True):
+        without_truth = not len(wanted)
         wanted = set(wanted) | ({entry} if entry >= 0 else set())
         found = np.asarray(list_, int)
         found = found[(found != entry) & (code[found] >= 0)][:k]
         p = _shares(code[sorted(wanted)], len(names))
         q = _shares(code[found], len(names))
-        if entry >= 0 and code[entry] < 0:
+        if without_truth or (entry >= 0 and code[entry] < 0):
             p = np.full_like(p, np.nan)
         wanted_shares.append(p)
         found_shares.append(q)
     shape = (len(wanted_shares), len(names))
     p = np.reshape(wanted_shares, shape)
     q = np.reshape(found_shares, shape)
-    undefined = np.isnan(p).any(axis=1) | np.isnan(q).any(axis=1)
+    undefined = np.isnan(p).any(axis=1) | np.isnan(q).any(axis=1) | (not names)
     p[undefined] = np.nan
     q[undefined] = np.nan
     return p, q, names
@@ -178,7 +179,7 @@ def lbkl(
     """
     p, q, names = language_shares(ranked, relevant, languages, own=own, k=k)
     if aggregate == "query":
-        return _mean(_divergence(p, q, epsilon, direction))
+        return mean_of_defined(_divergence(p, q, epsilon, direction))
     defined = ~np.isnan(p).any(axis=1)
     entries = np.full(len(p), -1) if own is None else np.asarray(own)
     asked = np.array(
@@ -269,8 +270,9 @@ def one_language_lbkl(
         The value in nats.
     """
     languages = np.asarray(languages)
+    counted = np.flatnonzero(~np.isin(languages, NOT_COUNTED))
     first = {
-        name: np.argsort(languages != name, kind="stable")[: k + 1]
+        name: counted[np.argsort(languages[counted] != name, kind="stable")][: k + 1]
         for name in set(query_languages)
     }
     return lbkl(
@@ -292,7 +294,6 @@ def language_histogram(
     language: str = "th",
     own: Sequence[int] | None = None,
     k: int = 10,
-    bins: int = 10,
 ) -> tuple[np.ndarray, np.ndarray]:
     """How many queries see which share of a language (the paper's histograms).
 
@@ -303,10 +304,10 @@ def language_histogram(
         language: the one whose share is counted.
         own: as in `language_shares`.
         k: as in `language_shares`.
-        bins: of equal width over 0 .. 1.
 
     Returns:
-        (bins,) queries, and (bins + 1,) edges.
+        (k + 1,) queries, and (k + 1,) the shares 0, 1 / k ... 1 that they see; where
+        fewer than k results count, the nearest of these.
     """
     _, found, names = language_shares(ranked, relevant, languages, own=own, k=k)
     if language not in names:
@@ -314,7 +315,8 @@ def language_histogram(
             f"expected a language of the pool ({', '.join(names)}), received {language}"
         )
     share = found[:, names.index(language)]
-    return np.histogram(share[~np.isnan(share)], bins=bins, range=(0, 1))
+    nearest = np.rint(share[~np.isnan(share)] * k).astype(int)
+    return np.bincount(nearest, minlength=k + 1), np.arange(k + 1) / k
 
 
 def _top(list_: Sequence[int], k: int) -> list[int]:
@@ -323,7 +325,8 @@ def _top(list_: Sequence[int], k: int) -> list[int]:
     return [int(entry) for entry in list_[:k]]
 
 
-def _mean(values: np.ndarray) -> float:
+def mean_of_defined(values: np.ndarray) -> float:
+    """The mean of the values that are no NaN; NaN without one."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
 
@@ -344,4 +347,5 @@ def _divergence(
     second = (second + epsilon) / (1 + epsilon * second.shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(first > 0, first * np.log(first / second), 0.0)
-    return np.where(np.isnan(first).any(axis=1), np.nan, terms.sum(axis=1))
+    undefined = np.isnan(first).any(axis=1) | (first.shape[1] == 0)
+    return np.where(undefined, np.nan, terms.sum(axis=1))

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from muse_jobs.commandline import (
@@ -23,7 +23,7 @@ from muse_jobs.commandline import (
 )
 from muse_jobs.data.postings import field_labels
 from muse_jobs.errors import InputError
-from muse_jobs.files import check_writable, sha256_of, write_json
+from muse_jobs.files import check_writable, sha256_of, to_json, write_json
 from muse_jobs.training.config import TrainConfig
 from muse_jobs.training.recipes import RECIPES
 
@@ -33,14 +33,9 @@ training did not see, and exports it for TF Serving. Without arguments it uses t
 shipped sample corpus."""
 
 CONFIG_FILE = "config.json"
+INPUTS_FILE = "inputs.json"
 REPORT_FILE = "report.json"
 REJECTS_FILE = "rejects.jsonl"
-LBKL_DEFINITION = {
-    "k": 10,
-    "epsilon": 0.01,
-    "direction": "P||Q",
-    "aggregate": "query",
-}
 PACKAGES = (
     "muse-jobs",
     "tensorflow",
@@ -70,11 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _run(config)
     except KeyboardInterrupt:
-        print(
-            f"\nstopped; continue with: python -m muse_jobs.train --resume "
-            f"--run-dir {config.run_dir}",
-            file=sys.stderr,
-        )
+        if Path(config.run_dir, CONFIG_FILE).exists():
+            print(
+                f"\nstopped; continue with: python -m muse_jobs.train --resume "
+                f"--run-dir {config.run_dir}",
+                file=sys.stderr,
+            )
         raise
     return 0
 
@@ -131,7 +127,11 @@ def _run(config: TrainConfig) -> None:
         from muse_jobs.encoder.encode import text_encoder
         from muse_jobs.encoder.sources import load_encoder
         from muse_jobs.evaluation.comparison import compare, format_table
-        from muse_jobs.evaluation.evaluators import evaluate_titles, title_pool
+        from muse_jobs.evaluation.evaluators import (
+            LBKL_SETTINGS,
+            evaluate_titles,
+            title_pool,
+        )
         from muse_jobs.evaluation.postings import evaluate_postings
         from muse_jobs.serving.savedmodel import export_savedmodel
         from muse_jobs.training.model import MultiTaskEncoder
@@ -141,8 +141,9 @@ def _run(config: TrainConfig) -> None:
 
     keras.utils.set_random_seed(config.seed)
     examples = _examples(config, split.train, labels)
-    encoder = load_encoder(config.encoder)
     write_json(run_dir / CONFIG_FILE, dataclasses.asdict(config))
+    encoder = load_encoder(config.encoder)
+    _check_inputs(run_dir, {**data_report["sha256"], "encoder": encoder.source})
     print(f"encoder: {encoder.source}")
     print(f"data: {_describe(data_report)}; recipe: {config.recipe}; run: {run_dir}")
 
@@ -157,7 +158,7 @@ def _run(config: TrainConfig) -> None:
         FusedAdam(config.learning_rate),
         keras.optimizers.Adam(head_rate) if head_rate else None,
     )
-    encode = text_encoder(encoder, max_tokens=config.max_tokens)
+    encode = text_encoder(encoder)  # whole texts, as the export takes them
     plain = evaluate_postings(encode, split, seed=config.seed)
 
     validation_pool = title_pool(split.validation, seed=config.seed)
@@ -186,11 +187,11 @@ def _run(config: TrainConfig) -> None:
         },
         "test": {row.figure: dataclasses.asdict(row) for row in rows},
         "lbkl": {
-            **LBKL_DEFINITION,
+            **LBKL_SETTINGS,
             "blind": figures["lbkl_blind"],
             "ceiling": figures["lbkl_ceiling"],
         },
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": _versions(),
         "python": platform.python_version(),
         "seconds": round(time.monotonic() - started, 1),
     }
@@ -199,7 +200,7 @@ def _run(config: TrainConfig) -> None:
         config.output,
         matching=model.head("jd"),
         fields=model.head("jf"),
-        files={REPORT_FILE: json.dumps(report, ensure_ascii=False, indent=2) + "\n"},
+        files={REPORT_FILE: to_json(report) + "\n"},
     )
     write_json(run_dir / REPORT_FILE, {**report, "exported": str(exported)})
 
@@ -239,6 +240,7 @@ def _read(config: TrainConfig):
     from muse_jobs.data.readers import ReadResult, parse_columns, read_postings
     from muse_jobs.data.sample.generator import sample_postings
 
+    columns = parse_columns(config.columns)
     if not config.postings:
         result = ReadResult(sample_postings(seed=config.seed), [])
         text = "\n".join(repr(posting) for posting in result.postings)
@@ -248,7 +250,7 @@ def _read(config: TrainConfig):
         rejects_file = Path(config.run_dir, REJECTS_FILE)
         result = read_postings(
             config.postings,
-            columns=parse_columns(config.columns),
+            columns=columns,
             keep_personal_data=config.keep_personal_data,
             max_rejects=config.max_rejects,
             rejects_file=rejects_file,
@@ -271,6 +273,32 @@ def _read(config: TrainConfig):
         "masked personal data": dict(result.masked),
         "fields respelled": respelled,
     }
+
+
+def _check_inputs(run_dir: Path, inputs: dict[str, str]) -> None:
+    """Keeps what a run was made of, and refuses to continue it with something else."""
+    path = run_dir / INPUTS_FILE
+    if not path.exists():
+        write_json(path, inputs)
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    for name in sorted({*before, *inputs}):
+        if before.get(name) != inputs.get(name):
+            raise InputError(
+                f"{run_dir}: the run was started with other input: {name} was "
+                f"{before.get(name)} and is {inputs.get(name)}; start a new run"
+            )
+
+
+def _versions() -> dict[str, str | None]:
+    """Installed versions; None for what runs without being installed under its name."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = None
+    return found
 
 
 def _describe(data_report: dict) -> str:

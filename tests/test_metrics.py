@@ -193,8 +193,37 @@ def test_perfect_pairing_falls_below_blind():
 def test_histogram_counts_queries_by_their_share_of_thai():
     languages = ["th", "th", "en", "en"]
     ranked = [[0, 1], [2, 3], [0, 2]]
-    counts, edges = language_histogram(ranked, [[0]] * 3, languages, k=2, bins=4)
-    np.testing.assert_array_equal(counts, [1, 0, 1, 1])
-    np.testing.assert_allclose(edges, [0, 0.25, 0.5, 0.75, 1])
+    counts, shares = language_histogram(ranked, [[0]] * 3, languages, k=2)
+    np.testing.assert_array_equal(counts, [1, 1, 1])
+    np.testing.assert_allclose(shares, [0, 0.5, 1])
     with pytest.raises(ValueError, match="en, th"):
         language_histogram(ranked, [[0]] * 3, languages, language="fr")
+
+
+def test_histogram_of_ten_puts_every_share_in_its_own_bin():
+    languages = ["th"] * 10 + ["en"] * 10
+    ranked = [[*range(n), *range(10, 20 - n)] for n in range(11)]
+    counts, _ = language_histogram(ranked, [[0]] * 11, languages, k=10)
+    np.testing.assert_array_equal(counts, [1] * 11)
+
+
+def test_queries_without_relevant_entries_do_not_count():
+    """Else a list of the query's own language would look fair to a title alone."""
+    languages = ["th", "th", "en", "en"]
+    ranked = [[1, 0], [0, 1], [3, 2], [2, 3]]
+    relevant = [[], [], [3], [2]]
+    values = query_lbkl(ranked, relevant, languages, own=[0, 1, 2, 3], k=1)
+    np.testing.assert_array_equal(np.isnan(values), [True, True, False, False])
+
+
+def test_the_ceiling_passes_mixed_titles_over():
+    languages = ["th"] * 5 + ["mixed"] * 8 + ["en"] * 20
+    ranked = [[*range(1, 5), *range(5, 13), *range(13, 33)]]
+    relevant = [[1, 13, 14]]
+    expected = lbkl(ranked, relevant, languages, own=[0], k=10)
+    found = one_language_lbkl(relevant, languages, ["th"], own=[0], k=10)
+    assert found == pytest.approx(expected)
+
+
+def test_a_pool_without_counted_languages_has_no_value():
+    assert math.isnan(lbkl([[1, 0]], [[1]], ["und", "mixed"], own=[0], k=1))

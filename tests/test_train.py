@@ -64,12 +64,16 @@ def test_defaults_are_the_papers():
         (["--task-weights", "jd"], "--task-weights"),
         (["--batch-size", "0"], "--batch-size: expected 1 or more, received 0"),
         (["--learning-rate", "nan"], "--learning-rate"),
+        (["--learning-rate", "inf"], "--learning-rate"),
+        (["--task-weights", "jt=nan"], "--task-weights"),
+        (["--seed", "-1"], "--seed: expected 0 to"),
         (["--max-tokens", "2"], "--max-tokens"),
         (["--output", "empty.jsonl/models"], "cannot be written"),
         (["--run-dir", "empty.jsonl/run"], "cannot be written"),
         (["--resume"], "--resume needs the --run-dir"),
         (["--resume", "--run-dir", "nothing"], "--resume needs the --run-dir"),
         (["--postings", "few.jsonl"], "too few different jobs"),
+        (["--columns", "x"], "--columns"),
     ],
 )
 def test_bad_input_is_one_error(tmp_path, monkeypatch, arguments, message):
@@ -172,6 +176,20 @@ def test_the_command_leaves_a_model_and_a_report(small_run):
         "match",
         "fields",
     }
+
+
+@pytest.mark.slow
+def test_a_run_is_not_continued_with_other_data(small_run):
+    folder, _ = small_run
+    path = folder / "postings.jsonl"
+    before = path.read_text("utf-8")
+    try:
+        path.write_text(before.replace("Manager", "manager", 1), "utf-8")
+        done = run("--resume", "--cycles", "6", "--run-dir", "part", cwd=folder)
+    finally:
+        path.write_text(before, "utf-8")
+    assert done.returncode == 2
+    assert "the run was started with other input: postings.jsonl was" in done.stderr
 
 
 @pytest.mark.slow

@@ -188,6 +188,8 @@ def _split(arguments) -> int:
     result = _read(arguments)
     postings = _collapse(result.postings, arguments.duplicates)
     postings, _ = unify_fields(postings)
+    # By id: the same files for any order of the input.
+    postings.sort(key=lambda posting: posting.id)
     split = split_postings(postings, seed=arguments.seed)
     for name in ("train", "validation", "test"):
         path = Path(arguments.output, f"{name}.jsonl")

@@ -102,16 +102,47 @@ def _open_text(path: Path) -> Iterator[io.TextIOBase]:
     elif suffix == ".zst":
         zstandard = import_extra("zstandard", "zstd", path)
         with path.open("rb") as raw:
-            # A frame that ends early reads as an end of file: asked for afterwards.
-            reader = zstandard.ZstdDecompressor().stream_reader(raw)
+            blocks = io.BufferedReader(_ZstdBlocks(zstandard, raw))
             try:
-                with io.TextIOWrapper(reader, **options) as file:
+                with io.TextIOWrapper(blocks, **options) as file:
                     yield file
             except zstandard.ZstdError as error:
                 raise InputError(f"{path}: damaged or cut off ({error})") from error
     else:
         with path.open(**options) as file:
             yield file
+
+
+class _ZstdBlocks(io.RawIOBase):
+    """Zstandard's decompressor as a file. Its own reader ends silently where the file
+    was cut off; this one raises EOFError."""
+
+    def __init__(self, zstandard, raw):
+        self._new = zstandard.ZstdDecompressor().decompressobj
+        self._raw = raw
+        self._frame = self._new()
+        self._begun = False
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        while not self._ready:
+            block = self._raw.read(io.DEFAULT_BUFFER_SIZE)
+            if not block:
+                if self._begun and not self._frame.eof:
+                    raise EOFError("a frame ends early")
+                return 0
+            while block:  # a file may hold several frames
+                if self._frame.eof:
+                    self._frame = self._new()
+                self._begun = True
+                self._ready += self._frame.decompress(block)
+                block = self._frame.unused_data if self._frame.eof else b""
+        size = min(len(buffer), len(self._ready))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
 
 
 def _jsonl_rows(path: Path) -> Iterator[tuple[int, Row | BadRow]]:
@@ -121,8 +152,8 @@ def _jsonl_rows(path: Path) -> Iterator[tuple[int, Row | BadRow]]:
                 continue
             try:
                 row = json.loads(line)
-            except (json.JSONDecodeError, RecursionError) as error:
-                reason = getattr(error, "msg", "nested too deeply")
+            except (ValueError, RecursionError) as error:
+                reason = getattr(error, "msg", type(error).__name__)
                 yield number, BadRow(f"is not JSON: {reason}")
                 continue
             if isinstance(row, dict):
@@ -135,10 +166,10 @@ def _separated_rows(path: Path) -> Iterator[tuple[int, Row | BadRow]]:
     csv.field_size_limit(2**27)  # an overlong text is a bad row, not a bad file
     delimiter = "\t" if format_of(path) == ".tsv" else ","
     with _open_text(path) as lines:
-        reader = csv.DictReader(lines, restkey="", strict=True, delimiter=delimiter)
+        reader = csv.DictReader(lines, strict=True, delimiter=delimiter)
         try:
             for row in reader:
-                if "" in row:
+                if None in row:
                     yield reader.line_num, BadRow("has more cells than columns")
                 else:
                     yield reader.line_num, row

@@ -33,13 +33,6 @@ class Pairs:
     labels: np.ndarray
 
 
-def iou(first: Collection, second: Collection) -> float:
-    """Intersection over union of two sets; 0 for two empty ones."""
-    first, second = set(first), set(second)
-    union = len(first | second)
-    return len(first & second) / union if union else 0.0
-
-
 class PairMiner:
     """Draws negatives and hard negatives for postings, without looking at all pairs.
 
@@ -73,6 +66,7 @@ class PairMiner:
         last = np.asarray([keys[-1] for keys in titles], object)
         _, numbered = np.unique(np.concatenate([first, last]), return_inverse=True)
         self._titles = numbered.reshape(2, -1)
+        self._all = np.arange(len(self._group))
         numbers: dict[frozenset, int] = {}
         self._class = np.array(
             [numbers.setdefault(frozenset(s), len(numbers)) for s in iou_sets]
@@ -83,9 +77,24 @@ class PairMiner:
         self._start = np.searchsorted(
             self._class[self._order], np.arange(len(numbers) + 1)
         )
+        self._near_set = [set(classes.tolist()) for classes in self._near]
+        sizes = np.diff(self._start)
+        self._near_totals = [np.cumsum(sizes[classes]) for classes in self._near]
+        # Postings that share a title or the job with every other one have no negative.
+        rng = np.random.default_rng(0)
+        other = self._draw_until(
+            self._all,
+            lambda rows: rng.integers(len(self._all), size=len(rows)),
+            lambda rows, drawn: np.ones(len(drawn), bool),
+        )
+        self._usable = self._all[other >= 0]
+
+    def __len__(self) -> int:
+        """How many postings have a negative; `draw` gives three pairs for each."""
+        return len(self._usable)
 
     def draw(self, rng: np.random.Generator) -> Pairs:
-        """One positive, one negative and one hard negative for every posting.
+        """One positive, one negative and one hard negative for every usable posting.
 
         Where a posting has no hard negative it gets a second negative, and where
         everything is near it a second hard one.
@@ -94,78 +103,86 @@ class PairMiner:
             rng: source of the draw.
 
         Returns:
-            3 x postings pairs: posting by posting, in an order drawn from ``rng``, so
-            that a batch encodes each description once.
+            3 x ``len(self)`` pairs: posting by posting, in an order drawn from ``rng``,
+            so that a batch encodes each description once.
         """
-        own = rng.permutation(len(self._class)).astype(np.int32)
-        negative = self._draw_far(own, rng)
-        hard = self._draw_near(own, rng)
-        hard = np.where(hard < 0, self._draw_far(own, rng), hard)
+        own = rng.permutation(self._usable).astype(np.int32)
+        negative = self._draw_until(
+            own, lambda rows: rng.integers(len(self._all), size=len(rows)), self._far
+        )
+        hard = self._draw_until(
+            own,
+            lambda rows: self._draw_near(rows, rng),
+            lambda rows, drawn: ~self._far(rows, drawn),
+        )
+        missing = hard < 0
+        hard[missing] = self._draw_until(
+            own[missing],
+            lambda rows: rng.integers(len(self._all), size=len(rows)),
+            self._far,
+        )
         negative = np.where(negative < 0, hard, negative)
-        hard = np.where(hard < 0, negative, hard)
-        found = negative >= 0
-        own, negative, hard = own[found], negative[found], hard[found]
         return Pairs(
             descriptions=np.repeat(own, 3),
             titles=np.stack([own, negative, hard], axis=1).reshape(-1),
             labels=np.tile(np.float32([1, 0, 0]), len(own)),
         )
 
-    def _draw_far(self, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A posting of another job and a class that is not near; -1 if none came up."""
-        near = [set(classes) for classes in self._near]
-
-        def fits(rows, drawn):
-            return np.fromiter(
-                (
-                    d not in near[c]
-                    for c, d in zip(self._class[rows], self._class[drawn], strict=True)
-                ),
-                bool,
-                len(rows),
-            )
-
-        return self._draw_until(
-            own, lambda rows: rng.integers(len(self._class), size=len(rows)), fits
+    def _far(self, rows: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+        """Whether the drawn postings' sets are below the threshold from the rows'."""
+        return np.fromiter(
+            (
+                d not in self._near_set[c]
+                for c, d in zip(self._class[rows], self._class[drawn], strict=True)
+            ),
+            bool,
+            len(rows),
         )
 
-    def _draw_near(self, own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A posting of another job and a near class; -1 if none came up."""
-        sizes = np.diff(self._start)
-        totals = [np.cumsum(sizes[classes]) for classes in self._near]
-
-        def draw(rows):
-            drawn = np.empty(len(rows), np.int64)
-            share = rng.random(len(rows))
-            for place, c in enumerate(self._class[rows]):
-                if not totals[c].size:  # an empty set is near nothing
-                    drawn[place] = rows[place]
-                    continue
-                nth = int(share[place] * totals[c][-1])
-                which = np.searchsorted(totals[c], nth, side="right")
-                before = totals[c][which - 1] if which else 0
-                start = self._start[self._near[c][which]]
-                drawn[place] = self._order[start + nth - before]
-            return drawn
-
-        return self._draw_until(own, draw, lambda rows, drawn: True)
+    def _draw_near(self, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """For each row a posting of a near class; itself where no class is near."""
+        drawn = np.empty(len(rows), np.int64)
+        share = rng.random(len(rows))
+        for place, c in enumerate(self._class[rows]):
+            totals = self._near_totals[c]
+            if not totals.size:
+                drawn[place] = rows[place]
+                continue
+            nth = int(share[place] * totals[-1])
+            which = np.searchsorted(totals, nth, side="right")
+            before = totals[which - 1] if which else 0
+            start = self._start[self._near[c][which]]
+            drawn[place] = self._order[start + nth - before]
+        return drawn
 
     def _same_job(self, rows: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         same_title = self._titles[:, None, rows] == self._titles[None, :, drawn]
         return (self._group[rows] == self._group[drawn]) | same_title.any(axis=(0, 1))
 
     def _draw_until(self, own: np.ndarray, draw, fits) -> np.ndarray:
-        """Draws again where the drawn posting is of the same job or does not fit."""
+        """Draws again where the drawn posting is of the same job or does not fit.
+
+        Rows that had no luck get the first posting that fits, behind the one drawn
+        last; -1 only if there is none.
+        """
         result = np.full(len(own), -1, np.int32)
         open_rows = np.arange(len(own))
+        drawn = np.empty(0, np.int64)
         for _ in range(DRAWS):
+            if not open_rows.size:
+                return result
             rows = own[open_rows]
             drawn = draw(rows)
             good = ~self._same_job(rows, drawn) & fits(rows, drawn)
             result[open_rows[good]] = drawn[good]
-            open_rows = open_rows[~good]
-            if not open_rows.size:
-                break
+            open_rows, drawn = open_rows[~good], drawn[~good]
+        for place, last in zip(open_rows, drawn, strict=True):
+            behind = np.roll(self._all, -last)
+            rows = np.full(len(behind), own[place])
+            good = behind[~self._same_job(rows, behind)]
+            good = good[fits(rows[: len(good)], good)]
+            if good.size:
+                result[place] = good[0]
         return result
 
 

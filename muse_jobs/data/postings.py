@@ -80,8 +80,13 @@ def parse_posting(row: Mapping[str, object]) -> JobPosting:
         BadPosting: the row cannot be used.
     """
     titles = {name: _text(row, name, MAX_TITLE_CHARACTERS) for name in COLUMNS[1:3]}
+    # A dash or an invisible character is no title: it would link all that have it.
+    titles = {
+        name: text if any(c.isalpha() for c in text) else ""
+        for name, text in titles.items()
+    }
     if not any(titles.values()):
-        raise BadPosting("title_th", "neither title_th nor title_en has a text")
+        raise BadPosting("title_th", "neither title_th nor title_en has a letter")
     return JobPosting(
         id=_identifier(row),
         title_th=titles["title_th"] or None,
@@ -117,6 +122,8 @@ def _text(row: Mapping[str, object], name: str, limit: int) -> str:
         raise BadPosting(name, f"expected text, received {type(value).__name__}")
     if "\0" in value:
         raise BadPosting(name, "holds a NUL character")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise BadPosting(name, "holds half a character (a lone surrogate)")
     value = value.strip()
     if len(value) > limit:
         raise BadPosting(name, f"{len(value)} characters, at most {limit} are taken")

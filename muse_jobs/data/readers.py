@@ -193,7 +193,10 @@ def _masked(posting: JobPosting, counts: Counter | None) -> JobPosting:
 
 
 def _check_columns(path: Path, row: Row, original: Row) -> None:
-    if "id" not in row or not {"title_th", "title_en"} & set(row):
+    titles = {"title_th", "title_en"} & set(row)
+    # A JSON object may leave out what is null: it is another file only without any.
+    known = bool(titles) or "id" in row
+    if not (known if path.name.split(".")[1] == "jsonl" else titles and "id" in row):
         raise InputError(
             f"{path}: expected columns {', '.join(COLUMNS)} (at least id and a title), "
             f"received {', '.join(map(str, original)) or 'none'}; name yours with "

@@ -10,6 +10,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from muse_jobs.evaluation.retrieval import top_k
 from muse_jobs.metrics import (
     NOT_COUNTED,
     blind_lbkl,
+    mean_of_defined,
     one_language_lbkl,
     query_accuracy_at_k,
     query_lbkl,
@@ -29,6 +31,8 @@ from muse_jobs.metrics import (
 Encode = Callable[[Sequence[str]], np.ndarray]
 K = 10
 TITLES_PER_JOB = 3
+# What every LBKL here is computed with; reports print it.
+LBKL_SETTINGS = {"k": K, "epsilon": 0.01, "direction": "P||Q"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,8 @@ def title_pool(
     """The titles of postings as an evaluation set, even between the languages.
 
     Titles with one key count once. A title's language is that of its column, or goes by
-    its letters where it stands in both columns. For each job and language at most
+    its letters where it stands in both columns. For each job as many titles are taken
+    in one language as in the other (all of a job that has but one language), at most
     ``per_job`` titles are taken, by a hash, so that the order of postings is of no
     matter.
 
@@ -101,11 +106,13 @@ def title_pool(
         language = next(iter(columns)) if len(columns) == 1 else language_of(title)
         rank = hashlib.blake2b(f"{seed}:{job}:{key}".encode(), digest_size=8).digest()
         by_job[job, language].append((rank, title))
-    rows = [
-        (job, language, title)
-        for (job, language), titles in sorted(by_job.items())
-        for _, title in sorted(titles)[:per_job]
-    ]
+    rows = []
+    for (job, language), titles in sorted(by_job.items()):
+        sizes = [
+            len(by_job[job, other]) for other in ("th", "en") if (job, other) in by_job
+        ]
+        taken = min(per_job, *sizes) if sizes else per_job
+        rows += [(job, language, title) for _, title in sorted(titles)[:taken]]
     return TitlePool(
         titles=tuple(title for _, _, title in rows),
         languages=tuple(language for _, language, _ in rows),
@@ -148,28 +155,31 @@ def evaluate_titles(encode: Encode, pool: TitlePool) -> Evaluation:
     per_query[f"recall_at_{K}_combined"] = query_recall_at_k(
         without_self, relevant, k=K
     )
-    truth = {"relevant": relevant, "languages": languages, "own": everything, "k": K}
-    per_query["lbkl"] = query_lbkl(ranked, **truth)
+    per_query["lbkl"] = query_lbkl(
+        ranked, relevant, languages, own=everything, **LBKL_SETTINGS
+    )
 
-    figures = {name: float(_nanmean(values)) for name, values in per_query.items()}
-    figures["lbkl_blind"] = blind_lbkl(**truth)
-    figures["lbkl_ceiling"] = one_language_lbkl(**truth, query_languages=languages)
+    figures = {name: mean_of_defined(values) for name, values in per_query.items()}
+    figures["lbkl_blind"], figures["lbkl_ceiling"] = _references(pool)
     figures["lbkl_excess"] = figures["lbkl"] - figures["lbkl_blind"]
     return Evaluation(figures, per_query, pool.jobs)
 
 
-def evaluate_matching(encode: Encode, postings: Sequence[JobPosting]) -> Evaluation:
+def evaluate_matching(
+    encode: Encode, postings: Sequence[JobPosting], *, seed: int = 0
+) -> Evaluation:
     """From a description to a title of its job, by cosine, in both languages' titles.
 
     Args:
         encode: texts to unit vectors.
-        postings: those with a description are queries; their titles are the pool.
+        postings: those with a description are queries; the titles of all are the pool.
+        seed: of the drawn titles.
 
     Returns:
         ``matching_accuracy_at_1`` and ``matching_accuracy_at_10``: a title of the job
         is the first, or among the first ten; per query too.
     """
-    pool = title_pool(postings)
+    pool = title_pool(postings, seed=seed)
     places = defaultdict(list)
     for place, job in enumerate(pool.jobs):
         places[job].append(place)
@@ -191,7 +201,7 @@ def evaluate_matching(encode: Encode, postings: Sequence[JobPosting]) -> Evaluat
         for k in (1, K)
     }
     return Evaluation(
-        {name: float(_nanmean(values)) for name, values in per_query.items()},
+        {name: mean_of_defined(values) for name, values in per_query.items()},
         per_query,
         [job for _, job in queries],
     )
@@ -221,7 +231,7 @@ def evaluate_field_scores(
         for k in (1, 3)
     }
     return Evaluation(
-        {name: float(_nanmean(values)) for name, values in per_query.items()},
+        {name: mean_of_defined(values) for name, values in per_query.items()},
         per_query,
         job_groups(postings),
     )
@@ -260,6 +270,8 @@ def field_probe_scores(
     texts = sorted({text for text, _ in rows})
     vectors = np.asarray(encode(texts), np.float32)
     place = {text: number for number, text in enumerate(texts)}
+    if len({label for _, label in rows}) < 2:
+        raise ValueError("expected two job fields at least, received one")
     probe = LogisticRegression(C=10.0, max_iter=1000)
     probe.fit(vectors[[place[text] for text, _ in rows]], [label for _, label in rows])
     scores = np.zeros((len(test), len(labels)))
@@ -270,6 +282,16 @@ def field_probe_scores(
     return scores
 
 
-def _nanmean(values: np.ndarray) -> float:
-    defined = values[~np.isnan(values)]
-    return defined.mean() if defined.size else float("nan")
+@cache
+def _references(pool: TitlePool) -> tuple[float, float]:
+    """LBKL of blind rankings and of one language first: constants of a pool."""
+    entries = np.arange(len(pool.titles))
+    truth = {
+        "relevant": pool.relevant(entries),
+        "languages": np.array(pool.languages),
+        "own": entries,
+        **LBKL_SETTINGS,
+    }
+    return blind_lbkl(**truth), one_language_lbkl(
+        **truth, query_languages=pool.languages
+    )

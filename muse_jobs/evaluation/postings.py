@@ -49,10 +49,12 @@ def evaluate_postings(
     """
     found = [evaluate_titles(encode, title_pool(split.test, seed=seed))]
     if any(posting.description for posting in split.test):
-        found.append(evaluate_matching(encode, split.test))
+        found.append(evaluate_matching(encode, split.test, seed=seed))
         found += _pairs(encode, split.test, pair_scores, seed)
     labels = field_labels(split.train)
-    if any(set(posting.fields) & set(labels) for posting in split.test):
+    if len(labels) > 1 and any(
+        set(posting.fields) & set(labels) for posting in split.test
+    ):
         scores = field_probe_scores(encode, split.train, split.test, labels)
         found.append(evaluate_field_scores(scores, split.test, labels))
         if field_scores is not None:
@@ -71,13 +73,18 @@ def _pairs(
     """AUC of a description's own title against mined negatives, half of them hard."""
     from sklearn.metrics import roc_auc_score
 
-    used = [posting for posting in postings if posting.description]
-    jobs = job_groups(used)
-    if len(set(jobs)) < 2:
+    grouped = zip(postings, job_groups(postings), strict=True)
+    with_text = [(posting, job) for posting, job in grouped if posting.description]
+    if len({job for _, job in with_text}) < 2:
         return []
+    used = [posting for posting, _ in with_text]
+    jobs = [job for _, job in with_text]
     rng = np.random.default_rng(seed)
     keys = [[title_key(title) for title in posting.titles] for posting in used]
-    pairs: Pairs = PairMiner([p.iou_set for p in used], jobs, keys).draw(rng)
+    miner = PairMiner([p.iou_set for p in used], jobs, keys)
+    if not len(miner):
+        return []
+    pairs: Pairs = miner.draw(rng)
     which = rng.integers(2, size=len(pairs.titles))
     descriptions = encode([used[row].description for row in pairs.descriptions])
     titles = encode(

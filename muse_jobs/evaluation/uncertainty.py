@@ -55,7 +55,9 @@ def bootstrap(
     sums = np.bincount(number, weights=values[defined])
     counts = np.bincount(number)
     rng = np.random.default_rng(seed)
-    drawn = rng.integers(len(sums), size=(resamples, len(sums)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    means = np.empty(resamples)
+    for resample in range(resamples):
+        drawn = rng.integers(len(sums), size=len(sums))
+        means[resample] = sums[drawn].sum() / counts[drawn].sum()
     low, high = np.percentile(means, [2.5, 97.5])
     return Estimate(float(values[defined].mean()), float(low), float(high))

@@ -61,7 +61,9 @@ class TrainConfig:
         "title language of a jd pair: any, same as the description's, or other",
         choices=PAIR_TITLES,
     )
-    max_tokens: int = _flag(128, "texts are cut at so many tokens in training")
+    max_tokens: int = _flag(
+        128, "texts are cut at so many tokens in training, not in figures or export"
+    )
     cycles: int = _flag(80, "cycles at most; a cycle is one batch of each task")
     validate_every: int = _flag(20, "cycles between validations and checkpoints")
     patience: int = _flag(3, "validations without a better one before it stops")
@@ -85,11 +87,13 @@ class TrainConfig:
                     f"received {getattr(self, name)}"
                 )
         for name in ("learning_rate", "temperature", "iou_threshold"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < float("inf"):
                 raise InputError(
                     f"--{name.replace('_', '-')}: expected a number above 0, "
                     f"received {getattr(self, name)}"
                 )
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"--seed: expected 0 to {2**32 - 1}, received {self.seed}")
         if self.max_tokens < 3:
             raise InputError(
                 "--max-tokens: expected 3 or more (two mark begin and end), "
@@ -110,7 +114,9 @@ class TrainConfig:
             weights = {task.strip(): float(value) for task, value in pairs}
         except ValueError:
             weights = {"": -1.0}
-        if set(weights) - set(self.task_names) or any(w <= 0 for w in weights.values()):
+        if set(weights) - set(self.task_names) or not all(
+            0 < weight < float("inf") for weight in weights.values()
+        ):
             raise InputError(
                 "--task-weights: expected factors above 0 of the chosen tasks, such as "
                 f"jt=2,jd=0.5, received {self.task_weights}"

@@ -51,24 +51,32 @@ class RankingHead(keras.layers.Layer):
 
         Args:
             encode: texts to vectors.
-            batch: ``th`` and ``en`` (batch,) strings, ``groups`` (batch,) integers that
-                are equal where the titles name the same job.
+            batch: ``th`` and ``en`` (batch,) strings; ``groups``, ``th_keys`` and
+                ``en_keys`` (batch,) integers that are equal where two rows name the
+                same job, have the same Thai title, or the same English title.
 
         Returns:
             A scalar.
         """
         both = encode_distinct(encode, tf.concat([batch["th"], batch["en"]], axis=0))
         thai, english = tf.split(both, 2)
-        loss = self._one_way(thai, english, batch["groups"])
+        same_job = self._same_job(batch)
+        loss = self._one_way(thai, english, same_job)
         if self.recipe.bidirectional:
-            loss = (loss + self._one_way(english, thai, batch["groups"])) / 2
+            loss = (loss + self._one_way(english, thai, same_job)) / 2
         return loss
 
+    @staticmethod
+    def _same_job(batch: dict[str, tf.Tensor]) -> tf.Tensor:
+        """(batch, batch) whether two rows are of one job or repeat a title."""
+        names = ("groups", "th_keys", "en_keys")
+        same = [batch[n][:, tf.newaxis] == batch[n][tf.newaxis, :] for n in names]
+        return same[0] | same[1] | same[2]
+
     def _one_way(
-        self, queries: tf.Tensor, targets: tf.Tensor, groups: tf.Tensor
+        self, queries: tf.Tensor, targets: tf.Tensor, same_job: tf.Tensor
     ) -> tf.Tensor:
         candidates, left_out = targets, None
-        same_job = groups[:, tf.newaxis] == groups[tf.newaxis, :]
         if self.recipe.mask_synonyms:
             left_out = same_job
         if self.recipe.same_language_negatives:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,8 +35,8 @@ class RunState:
 
     Attributes:
         cycle: cycles that are done.
-        best_cycle: the cycle after which validation was best; 0 is the base encoder.
-        best_value: its `CHOSEN_BY`.
+        best_cycle: the cycle after which validation was best.
+        best_value: its `CHOSEN_BY`; None before the first, or where it is not defined.
         waited: validations since then.
         history: each validation's cycle and figures.
         checkpoint: name of the newest whole checkpoint; empty before the first.
@@ -43,7 +44,7 @@ class RunState:
 
     cycle: int = 0
     best_cycle: int = 0
-    best_value: float = float("-inf")
+    best_value: float | None = None
     waited: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     checkpoint: str = ""
@@ -159,8 +160,12 @@ class Validation:
         figures = self.validate()
         state.history.append({"cycle": state.cycle, **figures})
         write_scalars(self.writer, state.cycle, figures, prefix="validation/")
-        if figures[CHOSEN_BY] > state.best_value:
-            state.best_value = figures[CHOSEN_BY]
+        if state.cycle == 0:
+            return  # the base encoder is no candidate: its heads are untrained
+        value = figures[CHOSEN_BY]
+        # Where the figure is not defined (NaN) the newest weights are the best.
+        if state.best_value is None or not value <= state.best_value:
+            state.best_value = None if math.isnan(value) else value
             state.best_cycle, state.waited = state.cycle, 0
             _weights(model).write(_path(self.folder, _best_name(state)))
         else:

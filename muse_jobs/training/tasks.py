@@ -56,11 +56,15 @@ def ranking_examples(postings: Sequence[JobPosting]) -> TaskExamples:
             "(--tasks jd,jf)"
         )
     thai, english, groups = zip(*pairs.values(), strict=True)
-    _, group_numbers = np.unique(np.asarray(groups, object), return_inverse=True)
+    numbers = {
+        "groups": groups,
+        "th_keys": [key for key, _ in pairs],
+        "en_keys": [key for _, key in pairs],
+    }
 
     def draw(rng: np.random.Generator) -> dict[str, np.ndarray]:
         rows = rng.permutation(len(thai)).astype(np.int32)
-        return {"th": rows, "en": rows, "groups": rows}
+        return dict.fromkeys(("th", "en", *numbers), rows)
 
     return TaskExamples(
         epoch_size=len(thai),
@@ -68,9 +72,15 @@ def ranking_examples(postings: Sequence[JobPosting]) -> TaskExamples:
         tables={
             "th": tf.constant(thai),
             "en": tf.constant(english),
-            "groups": tf.constant(group_numbers, tf.int32),
+            **{name: _numbered(values) for name, values in numbers.items()},
         },
     )
+
+
+def _numbered(values: Sequence[str]) -> tf.Tensor:
+    """Integers that are equal where the values are."""
+    _, numbers = np.unique(np.asarray(values, object), return_inverse=True)
+    return tf.constant(numbers, tf.int32)
 
 
 def matching_examples(
@@ -124,7 +134,7 @@ def matching_examples(
         }
 
     return TaskExamples(
-        epoch_size=3 * len(used),
+        epoch_size=3 * len(miner),
         draw=draw,
         tables={
             "descriptions": tf.constant([posting.description for posting, _ in used]),

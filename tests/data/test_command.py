@@ -56,9 +56,12 @@ def test_split_is_the_same_for_any_order_of_files(jobs, tmp_path):
     files = [str(tmp_path / f"part{number}.jsonl") for number in (0, 1)]
     assert main(["split", *files, "--output", str(one)]) == 0
     assert main(["split", *files[::-1], "--output", str(other)]) == 0
+    assert main(["split", str(jobs), "--output", str(tmp_path / "whole")]) == 0
     for name in ("train", "validation", "test"):
         content = (one / f"{name}.jsonl").read_bytes()
-        assert content and content == (other / f"{name}.jsonl").read_bytes()
+        assert content
+        for folder in (other, tmp_path / "whole"):
+            assert content == (folder / f"{name}.jsonl").read_bytes()
 
 
 def test_help_is_quick_and_needs_no_tensorflow():

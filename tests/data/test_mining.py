@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muse_jobs.data.mining import PairMiner, iou
+from muse_jobs.data.mining import PairMiner
+from tests.iou import iou
 
 SETS = st.lists(st.frozensets(st.sampled_from("abcd"), max_size=3), min_size=2)
 
@@ -80,6 +81,24 @@ def test_near_classes_are_drawn_by_the_number_of_their_postings():
         place = np.flatnonzero(pairs.descriptions == 0)[2]
         drawn.append(pairs.titles[place])
     assert 0.68 < np.mean(np.array(drawn) <= 30) < 0.82
+
+
+def test_one_dominant_job_does_not_change_the_number_of_pairs():
+    groups = ["big"] * 90 + ["small"]
+    miner = PairMiner([{"a"}] * 91, groups, [[str(n)] for n in range(91)])
+    for seed in range(5):
+        pairs = miner.draw(np.random.default_rng(seed))
+        assert len(pairs.titles) == 3 * len(miner) == 273
+        other = pairs.labels == 0
+        big = pairs.descriptions[other] < 90
+        assert (pairs.titles[other][big] == 90).all()
+
+
+def test_a_posting_that_shares_a_title_with_all_others_is_left_out():
+    titles = [["x", "y"], ["x", "a"], ["y", "b"]]
+    miner = PairMiner([{"a"}] * 3, ["1", "2", "3"], titles)
+    assert len(miner) == 2
+    assert 0 not in miner.draw(np.random.default_rng(0)).descriptions
 
 
 def test_one_job_alone_has_no_negatives():

@@ -52,6 +52,9 @@ def test_jsonl_and_csv_give_the_same_postings(tmp_path):
         ({"id": "2", "title_en": "x" * 501}, "title_en", "at most 500"),
         ({"id": "2", "title_en": "x", "fields": {"a": 1}}, "fields", "a list"),
         ({"id": True, "title_en": "x"}, "id", "received bool"),
+        ({"id": "2", "title_en": "-", "title_th": "\u200b"}, "title_th", "a letter"),
+        ('{"id": "2", "title_en": "Sales \\ud83d"}', "title_en", "half a character"),
+        ('{"id": ' + "9" * 5000 + "}", "line", "not JSON"),
     ],
 )
 def test_a_bad_row_is_rejected_with_line_field_and_reason(tmp_path, bad, field, reason):
@@ -70,6 +73,19 @@ def test_rejects_do_not_repeat_the_rows_text(tmp_path):
     )
     read_postings([path], rejects_file=tmp_path / "r.jsonl")
     assert "0812345678" not in (tmp_path / "r.jsonl").read_text("utf-8")
+
+
+def test_a_bad_first_row_does_not_cost_the_file(tmp_path):
+    path = write(tmp_path / "a.jsonl", {"title_th": "ไม่มีรหัส"}, GOOD)
+    result = read_postings([path])
+    assert len(result.postings) == len(result.rejects) == 1
+
+
+def test_a_column_without_a_name_is_kept_apart(tmp_path):
+    """pandas writes its index so."""
+    (tmp_path / "a.csv").write_text(",id,title_en\n0,7,Cook\n", "utf-8")
+    (posting,) = read_postings([tmp_path / "a.csv"]).postings
+    assert (posting.id, posting.extra) == ("7", {"": "0"})
 
 
 def test_no_rejects_file_without_rejects(tmp_path):

@@ -1,10 +1,11 @@
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from muse_jobs.data.postings import JobPosting
-from muse_jobs.data.splits import job_groups, split_postings
+from muse_jobs.data.splits import Split, check_split, job_groups, split_postings
 from muse_jobs.data.text import title_key
 
 TITLE = st.one_of(st.none(), st.sampled_from(list("abcdefghij")))
@@ -76,3 +77,39 @@ def test_shares_and_seed():
     sizes = [len(split.train), len(split.validation), len(split.test)]
     assert sizes == [700, 100, 200]
     assert split_postings(postings, seed=2).test != split.test
+
+
+def test_a_title_joins_the_one_role_that_has_it():
+    postings = [
+        JobPosting("1", "พ่อครัว", "Chef", role="chef"),
+        JobPosting("2", None, "CHEF"),
+        JobPosting("3", "กุ๊ก", "Chef"),
+    ]
+    assert job_groups(postings) == ["role:chef"] * 3
+
+
+@pytest.mark.parametrize("jobs", range(3, 12))
+def test_no_part_is_empty_with_three_jobs_or_more(jobs):
+    for seed in range(10):
+        postings = [JobPosting(str(n), None, f"Job {n}") for n in range(jobs)]
+        split = split_postings(postings, seed=seed)
+        assert split.train and split.validation and split.test
+
+
+def test_a_giant_job_goes_where_there_is_room():
+    postings = [JobPosting(f"g{n}", None, "Giant") for n in range(400)]
+    postings += [JobPosting(str(n), None, f"Job {n}") for n in range(600)]
+    for seed in range(20):
+        split = split_postings(postings, seed=seed)
+        assert 80 <= len(split.validation) <= 120, seed
+        assert len(split.test) >= 180
+        assert check_split(split) == 0
+
+
+def test_the_check_sees_a_leak():
+    split = Split(
+        train=[JobPosting("1", None, "Chef", role="chef")],
+        validation=[JobPosting("2", None, "chef")],
+        test=[JobPosting("3", None, "Cook", role="chef")],
+    )
+    assert check_split(split) == 2  # the role, and the title without a role

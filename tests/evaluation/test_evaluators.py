@@ -82,6 +82,10 @@ def test_title_pool_is_even_and_counts_a_key_once():
     pool = title_pool(postings, per_job=2)
     assert len(pool.titles) == 5
     assert pool.languages.count("th") == 2
+    uneven = [*postings, JobPosting("5", "แคดดี้", None, role="caddie")]
+    uneven += [JobPosting("6", "แคดดี้สนาม", "Caddie", role="caddie")]
+    languages = title_pool(uneven).languages
+    assert languages.count("th") == 3 and languages.count("en") == 4
     chef = pool.titles.index("Chef")
     assert pool.languages[chef] == "en"  # in both columns: by its letters
     assert title_pool(postings[::-1], per_job=2) == pool
@@ -144,7 +148,7 @@ def test_plain_muse_on_the_sample_is_biased(encoder):
     """Figures of the packaged weights on the held-out roles; the whole evaluation."""
     from muse_jobs.encoder.encode import text_encoder
 
-    split = split_postings(sample_postings(postings_per_role=3))
+    split = split_postings(sample_postings(postings_per_role=8))
     found = evaluate_postings(text_encoder(encoder, max_tokens=64), split)
     figures = {k: v for evaluation in found for k, v in evaluation.figures.items()}
     assert 0.3 < figures["recall_at_10_combined"] < figures["recall_at_10_th_en"] < 0.7

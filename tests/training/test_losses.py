@@ -51,11 +51,13 @@ def table_encoder(thai, english):
     return encode
 
 
-def ranking_batch(groups):
+def ranking_batch(groups, th_keys=None):
     return {
         "th": tf.constant([f"t{n}" for n in range(len(groups))]),
         "en": tf.constant([f"e{n}" for n in range(len(groups))]),
         "groups": tf.constant(groups),
+        "th_keys": tf.constant(th_keys or list(range(len(groups)))),
+        "en_keys": tf.range(len(groups)),
     }
 
 
@@ -81,6 +83,16 @@ def test_default_recipe_by_hand():
     head = RankingHead(RECIPES["default"], temperature=0.05)
     found = head.loss(table_encoder(thai, english), ranking_batch(groups))
     assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_title_under_two_jobs_is_no_negative_of_itself():
+    thai, english = unit(3), unit(3)
+    head = RankingHead(RECIPES["default"], temperature=0.05)
+    encode = table_encoder(thai, english)
+    apart = head.loss(encode, ranking_batch([0, 1, 2], th_keys=[7, 7, 8]))
+    joined = head.loss(encode, ranking_batch([0, 0, 2]))
+    assert float(apart) == float(joined)
+    assert float(apart) != float(head.loss(encode, ranking_batch([0, 1, 2])))
 
 
 @pytest.mark.parametrize("loss", [matching_loss, field_loss])

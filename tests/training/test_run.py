@@ -90,11 +90,18 @@ def test_training_stops_when_validation_no_longer_improves(tmp_path):
     assert len(state_cycles(tmp_path)) == 9
 
 
-def test_without_any_gain_the_base_encoder_stays(tmp_path):
-    model, state = go(tmp_path, values=[0.9, 0.1, 0.1, 0.1, 0.1])
-    assert state.best_cycle == 0
-    for one, other in zip(weights_of(model), weights_of(make()), strict=True):
-        np.testing.assert_array_equal(one, other)
+def test_the_base_encoder_is_no_candidate_its_heads_are_untrained(tmp_path):
+    model, state = go(tmp_path, values=[0.9, 0.1, 0.2, 0.1, 0.1])
+    assert state.best_cycle == 6
+    assert len(state.history) == 5
+    untrained = weights_of(make().head("jf"))
+    for one, other in zip(weights_of(model.head("jf")), untrained, strict=True):
+        assert not np.array_equal(one, other)
+
+
+def test_where_the_figure_is_not_defined_the_newest_weights_are_the_best(tmp_path):
+    _, state = go(tmp_path, values=[float("nan")] * 5, patience=1)
+    assert (state.cycle, state.best_cycle, state.best_value) == (12, 12, None)
 
 
 def test_only_the_newest_and_the_best_checkpoint_are_kept(tmp_path):

@@ -3,7 +3,6 @@ import itertools
 import numpy as np
 import pytest
 
-from muse_jobs.data.mining import iou
 from muse_jobs.data.postings import JobPosting, field_labels
 from muse_jobs.data.sample.generator import sample_postings
 from muse_jobs.data.text import language_of
@@ -14,6 +13,7 @@ from muse_jobs.training.tasks import (
     matching_examples,
     ranking_examples,
 )
+from tests.iou import iou
 
 POSTINGS = sample_postings(postings_per_role=2)[:200]
 LABELS = field_labels(POSTINGS)
