@@ -82,8 +82,7 @@ class NgramConvolution(keras.layers.Layer):
         )
 
     def call(self, tokens: tf.Tensor, bounds: TextBounds) -> tf.Tensor:
-        # One matmul an offset: on a CPU several times as fast as tf.nn.conv1d on
-        # padded text, backwards above all.
+        # One matmul an offset: no padding, and tf.nn.conv1d is slow backwards on a CPU.
         kernel = tf.convert_to_tensor(self.kernel)
         convolved = tf.add_n(
             [
