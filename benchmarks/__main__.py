@@ -9,7 +9,7 @@ from pathlib import Path
 
 from muse_jobs.commandline import quiet_tensorflow, run_command
 
-SUBJECTS = ("training_cycle",)
+SUBJECTS = ("training_cycle", "platform_scale", "input_pipeline")
 
 
 def main(argv=None) -> int:

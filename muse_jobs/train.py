@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import json
 import platform
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -20,11 +18,12 @@ from muse_jobs.commandline import (
     given_flags,
     quiet_tensorflow,
     run_command,
+    track,
 )
-from muse_jobs.data.postings import field_labels
 from muse_jobs.errors import InputError
-from muse_jobs.files import check_writable, sha256_of, to_json, write_json
+from muse_jobs.files import check_writable, to_json, write_json
 from muse_jobs.training.config import TrainConfig
+from muse_jobs.training.inputs import REJECTS_FILE, read_inputs
 from muse_jobs.training.recipes import RECIPES
 
 DESCRIPTION = """\
@@ -35,7 +34,6 @@ shipped sample corpus."""
 CONFIG_FILE = "config.json"
 INPUTS_FILE = "inputs.json"
 REPORT_FILE = "report.json"
-REJECTS_FILE = "rejects.jsonl"
 PACKAGES = (
     "muse-jobs",
     "tensorflow",
@@ -94,12 +92,14 @@ def _configure(given: dict[str, object], resume: bool) -> TrainConfig:
             "--resume needs the --run-dir of a run that was started; "
             f"{config.run_dir or 'none was given'}: no {CONFIG_FILE} there"
         )
-    saved = json.loads(saved_file.read_text(encoding="utf-8"))
-    saved["postings"] = tuple(saved["postings"])
+    saved = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in json.loads(saved_file.read_text("utf-8")).items()
+    }
     changed = [
         name
         for name, value in given.items()
-        if name not in FREE_ON_RESUME and value != saved[name]
+        if name not in FREE_ON_RESUME and value != saved.get(name, value)
     ]
     if changed:
         flag = "--" + changed[0].replace("_", "-")
@@ -117,9 +117,8 @@ def _run(config: TrainConfig) -> None:
     run_dir = Path(config.run_dir)
     check_writable(config.output)
     check_writable(run_dir)
-    postings, data_report = _read(config)
-    split = _split(postings, config.seed, data_report)
-    labels = field_labels(split.train)
+    inputs = read_inputs(config, track=track)
+    split, labels = inputs.split, inputs.labels
 
     with quiet_tensorflow():
         import keras
@@ -140,12 +139,19 @@ def _run(config: TrainConfig) -> None:
         from muse_jobs.training.tasks import cycle_batches
 
     keras.utils.set_random_seed(config.seed)
-    examples = _examples(config, split.train, labels)
-    write_json(run_dir / CONFIG_FILE, dataclasses.asdict(config))
     encoder = load_encoder(config.encoder)
-    _check_inputs(run_dir, {**data_report["sha256"], "encoder": encoder.source})
+    examples = _examples(config, inputs, encoder.pieces)
+    write_json(run_dir / CONFIG_FILE, dataclasses.asdict(config))
+    _check_inputs(run_dir, {**inputs.checksums, "encoder": encoder.source})
     print(f"encoder: {encoder.source}")
-    print(f"data: {_describe(data_report)}; recipe: {config.recipe}; run: {run_dir}")
+    print(f"data: {_describe(inputs.report)}; recipe: {config.recipe}; run: {run_dir}")
+    if inputs.report["rejects"]:
+        print(f"rejected rows: {run_dir / REJECTS_FILE}")
+    if not split.near_joined:
+        print(
+            "near duplicates chain into more than a tenth of the data: the split is by "
+            "title alone"
+        )
 
     model = MultiTaskEncoder(
         encoder,
@@ -179,7 +185,7 @@ def _run(config: TrainConfig) -> None:
     report = {
         "config": dataclasses.asdict(config),
         "encoder": encoder.source,
-        "data": data_report,
+        "data": inputs.report,
         "training": {
             "cycles": state.cycle,
             "best_cycle": state.best_cycle,
@@ -213,66 +219,6 @@ def _run(config: TrainConfig) -> None:
         "{ceiling:.3f}".format(**report["lbkl"])
     )
     print(f"report: {run_dir / REPORT_FILE}\nmodel:  {exported}")
-
-
-def _split(postings, seed: int, data_report: dict):
-    from muse_jobs.data.splits import check_split, split_postings
-
-    split = split_postings(postings, seed=seed)
-    sizes = {
-        field.name: len(getattr(split, field.name))
-        for field in dataclasses.fields(split)
-    }
-    if not all(sizes.values()):
-        raise InputError(
-            f"{len(postings)} postings are of too few different jobs to be split into "
-            "train, validation and test: add postings"
-        )
-    data_report["split"] = sizes
-    data_report["jobs on two sides of the split"] = check_split(split)
-    return split
-
-
-def _read(config: TrainConfig):
-    """The postings, and what the report says of them."""
-    from muse_jobs.data.cleaning import unify_fields
-    from muse_jobs.data.formats import expand_paths
-    from muse_jobs.data.readers import ReadResult, parse_columns, read_postings
-    from muse_jobs.data.sample.generator import sample_postings
-
-    columns = parse_columns(config.columns)
-    if not config.postings:
-        result = ReadResult(sample_postings(seed=config.seed), [])
-        text = "\n".join(repr(posting) for posting in result.postings)
-        checksum = hashlib.sha256(text.encode()).hexdigest()
-        sources = {"shipped sample corpus": checksum}
-    else:
-        rejects_file = Path(config.run_dir, REJECTS_FILE)
-        result = read_postings(
-            config.postings,
-            columns=columns,
-            keep_personal_data=config.keep_personal_data,
-            max_rejects=config.max_rejects,
-            rejects_file=rejects_file,
-        )
-        sources = {str(p): sha256_of(p) for p in expand_paths(config.postings)}
-        if result.rejects:
-            print(f"{len(result.rejects)} rows were rejected: see {rejects_file}")
-    postings, respelled = unify_fields(result.postings)
-    counts = Counter(
-        name
-        for posting in postings
-        for name in ("title_th", "title_en", "description", "fields")
-        if getattr(posting, name)
-    )
-    return postings, {
-        "sha256": sources,
-        "postings": len(postings),
-        "rejects": len(result.rejects),
-        "with": dict(counts),
-        "masked personal data": dict(result.masked),
-        "fields respelled": respelled,
-    }
 
 
 def _check_inputs(run_dir: Path, inputs: dict[str, str]) -> None:
@@ -310,7 +256,7 @@ def _describe(data_report: dict) -> str:
     )
 
 
-def _examples(config: TrainConfig, postings, labels):
+def _examples(config: TrainConfig, inputs, tokenize):
     """Task name to its examples, in the order of the cycle."""
     from muse_jobs.training.tasks import (
         field_examples,
@@ -318,14 +264,16 @@ def _examples(config: TrainConfig, postings, labels):
         ranking_examples,
     )
 
+    postings = inputs.split.train
     makers = {
-        "jt": lambda: ranking_examples(postings),
+        "jt": lambda: ranking_examples([*postings, *inputs.translations]),
         "jd": lambda: matching_examples(
             postings,
+            tokenize=tokenize,
             iou_threshold=config.iou_threshold,
             pair_titles=config.pair_titles,
         ),
-        "jf": lambda: field_examples(postings, labels),
+        "jf": lambda: field_examples(postings, inputs.labels),
     }
     return {task: makers[task]() for task in config.task_names}
 

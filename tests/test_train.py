@@ -74,6 +74,7 @@ def test_defaults_are_the_papers():
         (["--resume", "--run-dir", "nothing"], "--resume needs the --run-dir"),
         (["--postings", "few.jsonl"], "too few different jobs"),
         (["--columns", "x"], "--columns"),
+        (["--translations", "no.csv"], "no.csv: no such file"),
     ],
 )
 def test_bad_input_is_one_error(tmp_path, monkeypatch, arguments, message):
@@ -113,8 +114,9 @@ def test_late_errors_are_one_line_too(tmp_path, arguments, message):
         },
     )
     assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
+    *warnings, line = done.stderr.splitlines()
     assert line.startswith(message)
+    assert all(line.startswith("encoder: TF-Hub's") for line in warnings)
     assert not list(tmp_path.glob("savedmodels/muse_jobs/[0-9]*"))
 
 
@@ -152,7 +154,7 @@ def small_run(tmp_path_factory):
 def test_the_command_leaves_a_model_and_a_report(small_run):
     folder, runs = small_run
     output = runs["whole"].stdout
-    assert "1 rows were rejected: see whole/rejects.jsonl" in output
+    assert "rejected rows: whole/rejects.jsonl" in output
     assert "title Recall@10, combined pool" in output
     assert "LBKL@10 above blind" in output
     assert runs["whole"].stderr == ""

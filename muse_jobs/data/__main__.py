@@ -9,13 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from muse_jobs.commandline import run_command
-from muse_jobs.data.cleaning import (
-    collapse_exact,
-    collapse_near,
-    title_languages,
-    unify_fields,
-)
+from muse_jobs.commandline import run_command, track
+from muse_jobs.data.cleaning import title_languages, unify_fields
+from muse_jobs.data.duplicates import DUPLICATES, Collapsed, collapse, collapse_exact
 from muse_jobs.data.postings import COLUMNS, JobPosting
 from muse_jobs.data.readers import (
     ReadResult,
@@ -24,7 +20,7 @@ from muse_jobs.data.readers import (
     scan_postings,
 )
 from muse_jobs.data.recipes import RECIPES
-from muse_jobs.data.splits import check_split, split_postings
+from muse_jobs.data.splits import LARGEST_CHAIN, check_split, split_postings
 from muse_jobs.data.text import language_of
 from muse_jobs.data.writers import as_row, write_postings
 from muse_jobs.files import write_json
@@ -52,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for command in (convert, split):
         command.add_argument(
             "--duplicates",
-            choices=("keep", "exact", "near"),
+            choices=DUPLICATES,
             default="keep",
             help="which duplicates collapse into their first [keep]",
         )
@@ -87,6 +83,7 @@ def _add_input_flags(command: argparse.ArgumentParser) -> None:
 def _read(arguments, rejects_file=None) -> ReadResult:
     return read_postings(
         arguments.paths,
+        progress=lambda rows: track(rows, "read"),
         columns=parse_columns(arguments.columns),
         keep_personal_data=arguments.keep_personal_data,
         max_rejects=arguments.max_rejects,
@@ -163,17 +160,20 @@ def _validate(arguments) -> int:
 
 def _convert(arguments) -> int:
     if arguments.duplicates != "keep":
-        postings = _collapse(_read(arguments).postings, arguments.duplicates)
-        count, bad = write_postings(arguments.output, postings), 0
+        result = _read(arguments)
+        collapsed = _collapse(result.postings, arguments.duplicates)
+        count = write_postings(arguments.output, collapsed.postings)
+        bad = len(result.rejects)
     else:
         rejects = Counter()
 
         def stream():
-            for found in scan_postings(
+            scanned = scan_postings(
                 arguments.paths,
                 columns=parse_columns(arguments.columns),
                 keep_personal_data=arguments.keep_personal_data,
-            ):
+            )
+            for found in track(scanned, "convert"):
                 if isinstance(found, JobPosting):
                     yield found
                 else:
@@ -185,19 +185,27 @@ def _convert(arguments) -> int:
 
 
 def _split(arguments) -> int:
-    result = _read(arguments)
-    postings = _collapse(result.postings, arguments.duplicates)
+    # By id: the same parts for any order of the input.
+    postings = sorted(_read(arguments).postings, key=lambda posting: posting.id)
     postings, _ = unify_fields(postings)
-    # By id: the same files for any order of the input.
-    postings.sort(key=lambda posting: posting.id)
-    split = split_postings(postings, seed=arguments.seed)
-    for name in ("train", "validation", "test"):
+    collapsed = _collapse(postings, arguments.duplicates, find_near=True)
+    near = collapsed.near
+    split = split_postings(collapsed.postings, near=near, seed=arguments.seed)
+    for name, part in split.parts.items():
         path = Path(arguments.output, f"{name}.jsonl")
-        count = write_postings(path, getattr(split, name))
-        print(f"{count:>9} postings to {path}")
-    leaks = check_split(split)
-    print(f"jobs or linked titles on two sides: {leaks}")
-    return 1 if leaks else 0
+        print(f"{write_postings(path, part):>9} postings to {path}")
+    leaks = check_split(split, near)
+    print(f"on two sides: {leaks['jobs and titles']} jobs or linked titles")
+    if split.near_joined:
+        print(
+            f"on two sides: {leaks['near duplicates']} of {len(near)} near duplicates"
+        )
+        return 1 if any(leaks.values()) else 0
+    print(
+        f"near duplicates chain into more than {LARGEST_CHAIN:.0%} of the data: split "
+        f"by title alone, {leaks['near duplicates']} of {len(near)} on two sides"
+    )
+    return 1 if leaks["jobs and titles"] else 0
 
 
 def _recipe(arguments) -> int:
@@ -208,15 +216,20 @@ def _recipe(arguments) -> int:
     return 0
 
 
-def _collapse(postings: list[JobPosting], which: str) -> list[JobPosting]:
-    if which == "keep":
-        return postings
-    postings, exact = collapse_exact(postings)
-    near = 0
-    if which == "near":
-        postings, near = collapse_near(postings)
-    print(f"{exact} exact and {near} near duplicates collapsed", file=sys.stderr)
-    return postings
+def _collapse(postings, which: str, *, find_near: bool = False) -> Collapsed:
+    collapsed = collapse(
+        postings,
+        which,
+        find_near=find_near,
+        progress=lambda texts: track(texts, "near duplicates"),
+    )
+    if which != "keep":
+        print(
+            f"{collapsed.exact} exact and {collapsed.near_gone} near duplicates "
+            "collapsed",
+            file=sys.stderr,
+        )
+    return collapsed
 
 
 if __name__ == "__main__":

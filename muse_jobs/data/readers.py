@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -48,6 +50,7 @@ def read_postings(
     keep_personal_data: bool = False,
     max_rejects: float = 1.0,
     rejects_file: str | Path | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> ReadResult:
     """Reads postings from files, globs and folders.
 
@@ -58,6 +61,7 @@ def read_postings(
         max_rejects: the share of rows that may be bad before it is an error.
         rejects_file: where to write the bad rows as JSONL (file, line, field, reason);
             written only if there are any.
+        progress: wraps the walk over the rows, to show how far it is.
 
     Returns:
         The postings, the rejects and what was masked.
@@ -74,7 +78,7 @@ def read_postings(
         masked=result.masked,
     )
     try:
-        for found in scanned:
+        for found in progress(scanned):
             good = isinstance(found, JobPosting)
             (result.postings if good else result.rejects).append(found)
     finally:
@@ -102,7 +106,8 @@ def scan_postings(
 ) -> Iterator[JobPosting | Reject]:
     """As `read_postings`, one posting or reject after the other.
 
-    Memory grows with the number of ids alone, 8 bytes and a set's overhead each.
+    Memory does not grow with the data: the ids that were seen are kept in a temporary
+    file.
 
     Args:
         paths: as there.
@@ -116,8 +121,50 @@ def scan_postings(
             f"--columns: expected names of {', '.join(COLUMNS)}, received "
             f"{', '.join(sorted(unknown))}"
         )
-    seen: set[int] = set()
+    with closing(_SeenIds()) as seen:
+        yield from _scan(expand_paths(paths), columns, keep_personal_data, masked, seen)
+
+
+def read_translations(
+    paths: Iterable[str | Path], *, columns: Mapping[str, str] | None = None
+) -> list[JobPosting]:
+    """Reads a table of title translations: ``title_th`` and ``title_en``, no id.
+
+    Args:
+        paths: as for `read_postings`.
+        columns: as there.
+
+    Returns:
+        A posting for each row, with the two titles and, if there is one, its ``role``.
+
+    Raises:
+        InputError: a row has not both titles: the file and the line.
+    """
+    found = []
     for path in expand_paths(paths):
+        for line, row in read_rows(path):
+            try:
+                if isinstance(row, BadRow):
+                    raise BadPosting("line", str(row))
+                row = _renamed(row, columns)
+                own = {n: row.get(n) for n in ("title_th", "title_en", "role")}
+                posting = parse_posting({**own, "id": f"translation {len(found)}"})
+                if len(posting.titles) < 2:
+                    raise BadPosting("title_th, title_en", "expected both")
+            except BadPosting as bad:
+                raise InputError(f"{path}: line {line}: {bad}") from bad
+            found.append(posting)
+    return found
+
+
+def _scan(
+    paths: Iterable[Path],
+    columns: Mapping[str, str] | None,
+    keep_personal_data: bool,
+    masked: Counter | None,
+    seen: _SeenIds,
+) -> Iterator[JobPosting | Reject]:
+    for path in paths:
         usable, first_reject = 0, None
         for line, row in read_rows(path):
             if not usable and first_reject is None and not isinstance(row, BadRow):
@@ -156,19 +203,38 @@ def _posting(
     line: int,
     row: Row | BadRow,
     columns: Mapping[str, str] | None,
-    seen: set[int],
+    seen: _SeenIds,
 ) -> JobPosting | Reject:
     try:
         if isinstance(row, BadRow):
             raise BadPosting("line", str(row))
         posting = parse_posting(_renamed(row, columns))
-        key = hash(posting.id)
-        if key in seen:
+        if not seen.add(posting.id):
             raise BadPosting("id", "was used by an earlier posting")
     except BadPosting as bad:
         return Reject(str(path), line, bad.field, bad.reason)
-    seen.add(key)
     return posting
+
+
+class _SeenIds:
+    """A set of ids in SQLite's temporary database: a file beyond its cache of 8 MB."""
+
+    def __init__(self):
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.execute("PRAGMA cache_size = -8192")
+        self._database.execute("CREATE TABLE ids (id TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._database.execute("BEGIN")
+
+    def add(self, identifier: str) -> bool:
+        """Whether the id is new."""
+        added = self._database.execute(
+            "INSERT OR IGNORE INTO ids VALUES (?)", (identifier,)
+        )
+        return added.rowcount == 1
+
+    def close(self) -> None:
+        """Removes the file."""
+        self._database.close()
 
 
 def _renamed(row: Row, columns: Mapping[str, str] | None) -> Row:

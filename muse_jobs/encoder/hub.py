@@ -76,6 +76,19 @@ class HubEncoder(keras.layers.Layer):
             texts = self._cut(texts, max_tokens)
         return tf.math.l2_normalize(self._module(texts), axis=-1)
 
+    def pieces(self, texts) -> tf.RaggedTensor:
+        """SentencePiece ids of (batch,) texts: ragged (batch, tokens) int32.
+
+        Raises:
+            InputError: there is no SentencePiece model in the module.
+        """
+        if self._tokenizer is None:
+            raise InputError(
+                f"{self.source}: no SentencePiece model in it, so texts cannot be "
+                "taken apart; give the postings fields, or leave jd out"
+            )
+        return self._tokenizer.tokenize(tf.convert_to_tensor(texts, tf.string))
+
     def concrete_function(self):
         """The module's function from strings to vectors, to read its graph."""
         texts = tf.TensorSpec((None,), tf.string)

@@ -189,6 +189,10 @@ class MuseEncoder(keras.layers.Layer):
         self.residual.build((None, OUTPUT_DIM))
         self.built = True
 
+    def pieces(self, texts) -> tf.RaggedTensor:
+        """SentencePiece ids of (batch,) texts: ragged (batch, tokens) int32."""
+        return self._tokenizer.tokenize(tf.convert_to_tensor(texts, tf.string))
+
     def tokenize(self, texts, max_tokens: int | None = None) -> tf.RaggedTensor:
         """SentencePiece ids with ``bos`` and ``eos`` around every text.
 
@@ -199,7 +203,7 @@ class MuseEncoder(keras.layers.Layer):
         Returns:
             (batch, None) int32 ragged ids; the empty text gives ``[1, 2]``.
         """
-        ids = self._tokenizer.tokenize(tf.convert_to_tensor(texts, tf.string))
+        ids = self.pieces(texts)
         if max_tokens is not None:
             ids = ids[:, : max_tokens - 2]
         edge = tf.ones_like(ids.row_lengths(), tf.int32)[:, tf.newaxis]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from muse_jobs.data.duplicates import DUPLICATES
 from muse_jobs.errors import InputError
 from muse_jobs.training.recipes import RECIPES
 
@@ -32,6 +33,17 @@ class TrainConfig:
     max_rejects: float = _flag(1.0, "share of bad rows from which it is an error")
     keep_personal_data: bool = _flag(
         False, "do not mask phone numbers, e-mail addresses, LINE ids and the like"
+    )
+    duplicates: str = _flag(
+        "keep",
+        "which duplicates collapse into their first; near duplicates that stay are on "
+        "one side of the split",
+        choices=DUPLICATES,
+    )
+    translations: tuple[str, ...] = _flag(
+        (),
+        "tables of title_th and title_en: further pairs for jt; pairs with a title of "
+        "a held-out posting are left out",
     )
     encoder: str = _flag(
         "auto",

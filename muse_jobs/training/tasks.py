@@ -19,6 +19,10 @@ from muse_jobs.data.splits import job_groups
 from muse_jobs.data.text import language_of, title_key
 from muse_jobs.errors import InputError
 
+TOKENIZED = 65536  # titles at a time
+
+Tokenize = Callable[[tf.Tensor], tf.RaggedTensor]
+
 
 @dataclass(frozen=True, slots=True)
 class TaskExamples:
@@ -86,6 +90,7 @@ def _numbered(values: Sequence[str]) -> tf.Tensor:
 def matching_examples(
     postings: Sequence[JobPosting],
     *,
+    tokenize: Tokenize | None = None,
     iou_threshold: float = IOU_THRESHOLD,
     pair_titles: str = "any",
 ) -> TaskExamples:
@@ -93,6 +98,9 @@ def matching_examples(
 
     Args:
         postings: those with a description are used.
+        tokenize: the encoder's ``pieces``, from (batch,) texts to ragged (batch,
+            tokens) ids. IoU is over the titles' tokens where a posting has neither
+            fields nor categories; without it such a posting has no hard negative.
         iou_threshold: from which IoU on a negative is a hard one (`PairMiner`).
         pair_titles: which title of a posting stands in a pair where it has both:
             ``any``, one of the two at random; ``same``, that in the description's
@@ -109,7 +117,7 @@ def matching_examples(
     ]
     try:
         miner = PairMiner(
-            iou_sets=[posting.iou_set for posting, _ in used],
+            iou_sets=_iou_sets([posting for posting, _ in used], tokenize),
             groups=[group for _, group in used],
             titles=[[title_key(t) for t in posting.titles] for posting, _ in used],
             threshold=iou_threshold,
@@ -141,6 +149,23 @@ def matching_examples(
             "titles": tf.constant(titles),
         },
     )
+
+
+def _iou_sets(
+    postings: Sequence[JobPosting], tokenize: Tokenize | None
+) -> list[tuple[str, ...]]:
+    """The postings' own sets, else their titles' tokens."""
+    sets = [posting.iou_set for posting in postings]
+    bare = [row for row, members in enumerate(sets) if not members]
+    if tokenize is None or not bare:
+        return sets
+    titles = [title_key(" ".join(postings[row].titles)) for row in bare]
+    for start in range(0, len(bare), TOKENIZED):
+        rows = bare[start : start + TOKENIZED]
+        tokens = tokenize(tf.constant(titles[start : start + TOKENIZED]))
+        for row, own in zip(rows, tokens.to_list(), strict=True):
+            sets[row] = tuple(f"token {number}" for number in sorted(set(own)))
+    return sets
 
 
 def _fixed_titles(descriptions: Sequence[str], pair_titles: str) -> np.ndarray:

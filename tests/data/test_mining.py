@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muse_jobs.data.mining import PairMiner
+from muse_jobs.data.mining import NEAR_KEPT, PairMiner, _SetIndex
 from tests.iou import iou
 
 SETS = st.lists(st.frozensets(st.sampled_from("abcd"), max_size=3), min_size=2)
@@ -127,3 +127,25 @@ def test_pairs_do_not_depend_on_pythons_hash_seed():
         for seed in ("1", "2", "3")
     }
     assert len(outputs) == 1
+
+
+@given(SETS, st.floats(0.1, 1.0))
+def test_the_inverted_index_finds_every_near_set(sets, threshold):
+    distinct = list(dict.fromkeys(sets))
+    index = _SetIndex(distinct, threshold)
+    for number, own in enumerate(distinct):
+        others = np.arange(len(distinct))
+        values = [iou(own, distinct[other]) for other in others]
+        found = index.iou(np.full(len(others), number), others)
+        np.testing.assert_allclose(found, values)
+        near = np.flatnonzero(found >= threshold)
+        np.testing.assert_array_equal(index.near(number), near)
+
+
+def test_of_very_many_near_sets_some_are_kept():
+    sets = [{"a", "b", str(number)} for number in range(NEAR_KEPT + 100)]
+    index = _SetIndex([*sets, {"z"}], 0.5)
+    near = index.near(3)
+    assert len(near) == len(set(near)) == NEAR_KEPT
+    assert near.max() < len(sets)
+    np.testing.assert_array_equal(near, index.near(3))

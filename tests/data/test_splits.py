@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from muse_jobs.data.postings import JobPosting
-from muse_jobs.data.splits import Split, check_split, job_groups, split_postings
+from muse_jobs.data.splits import (
+    Split,
+    check_split,
+    job_groups,
+    split_postings,
+    without_held_out,
+)
 from muse_jobs.data.text import title_key
 
 TITLE = st.one_of(st.none(), st.sampled_from(list("abcdefghij")))
@@ -103,7 +109,7 @@ def test_a_giant_job_goes_where_there_is_room():
         split = split_postings(postings, seed=seed)
         assert 80 <= len(split.validation) <= 120, seed
         assert len(split.test) >= 180
-        assert check_split(split) == 0
+        assert not any(check_split(split).values())
 
 
 def test_the_check_sees_a_leak():
@@ -112,4 +118,46 @@ def test_the_check_sees_a_leak():
         validation=[JobPosting("2", None, "chef")],
         test=[JobPosting("3", None, "Cook", role="chef")],
     )
-    assert check_split(split) == 2  # the role, and the title without a role
+    # the role, and the title without a role
+    assert check_split(split) == {"jobs and titles": 2, "near duplicates": 0}
+
+
+@given(POSTINGS, st.data())
+def test_near_duplicates_without_a_role_are_on_one_side(postings, data):
+    ids = st.sampled_from([posting.id for posting in postings])
+    near = data.draw(st.lists(st.tuples(ids, ids), max_size=5))
+    split = split_postings(postings, near=near)
+    side = {p.id: name for name, part in split.parts.items() for p in part}
+    role = {p.id: p.role for p in postings}
+    assert len(side) == len(postings)
+    apart = sum(
+        side[one] != side[other]
+        for one, other in near
+        if role[one] is None and role[other] is None
+    )
+    assert check_split(split, near)["near duplicates"] == apart
+    if split.near_joined:
+        assert apart == 0
+
+
+@pytest.mark.parametrize(("linked", "joined"), [(10, True), (11, False)])
+def test_links_that_chain_too_far_are_not_followed(linked, joined):
+    postings = [JobPosting(str(n), None, f"Job {n}") for n in range(100)]
+    near = [(str(n), str(n + 1)) for n in range(linked - 1)]
+    split = split_postings(postings, near=near)
+    assert split.near_joined is joined
+    assert (check_split(split, near)["near duplicates"] == 0) is joined
+
+
+def test_translations_of_held_out_titles_are_left_out():
+    split = Split(
+        train=[JobPosting("1", "ครู", "Teacher")],
+        validation=[JobPosting("2", "แม่บ้าน", "Maid")],
+        test=[JobPosting("3", None, "Nurse")],
+    )
+    pairs = [
+        JobPosting("t1", "อาจารย์", "Teacher"),
+        JobPosting("t2", "พยาบาล", " NURSE"),
+        JobPosting("t3", "แม่บ้าน", "Housekeeper"),
+    ]
+    assert without_held_out(pairs, split) == (pairs[:1], 2)

@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from muse_jobs.data.postings import JobPosting, field_labels
 from muse_jobs.data.sample.generator import sample_postings
@@ -147,3 +148,25 @@ def test_fields_are_multi_hot_in_the_order_of_the_labels():
 def test_a_task_without_its_data_says_what_to_do(make, posting, message):
     with pytest.raises(InputError, match=message):
         make([posting])
+
+
+def test_iou_is_over_title_tokens_where_there_are_no_fields():
+    titles = ["Sales Manager", "Senior Sales Manager", "Cook", "Pastry Chef"] * 3
+    postings = [
+        JobPosting(str(n), None, title, "งาน", role=str(n))
+        for n, title in enumerate(titles)
+    ]
+
+    def words(texts):
+        return tf.strings.split(texts)
+
+    examples = matching_examples(postings, tokenize=words)
+    drawn = examples.draw(np.random.default_rng(0))
+    hard = drawn["titles"].reshape(-1, 3)[:, 2] // 2
+    for own, other in zip(drawn["descriptions"][::3], hard, strict=True):
+        if "Sales" in titles[own]:  # 2 of 3 words, or the same 2 words
+            assert "Sales" in titles[other]
+            assert titles[own] != titles[other]  # no title is its own negative
+    without = matching_examples(postings).draw(np.random.default_rng(0))
+    hard = without["titles"].reshape(-1, 3)[:, 2] // 2
+    assert any("Sales" not in titles[n] for n in hard)
