@@ -9,7 +9,7 @@ from pathlib import Path
 
 from muse_jobs.commandline import quiet_tensorflow, run_command
 
-SUBJECTS = ("training_cycle", "platform_scale", "input_pipeline")
+SUBJECTS = ("training_cycle", "platform_scale", "input_pipeline", "retrieval")
 
 
 def main(argv=None) -> int:

@@ -126,12 +126,9 @@ def _run(config: TrainConfig) -> None:
         from muse_jobs.encoder.encode import text_encoder
         from muse_jobs.encoder.sources import load_encoder
         from muse_jobs.evaluation.comparison import compare, format_table
-        from muse_jobs.evaluation.evaluators import (
-            LBKL_SETTINGS,
-            evaluate_titles,
-            title_pool,
-        )
+        from muse_jobs.evaluation.evaluators import evaluate_titles, title_pool
         from muse_jobs.evaluation.postings import evaluate_postings
+        from muse_jobs.evaluation.sets import LBKL_SETTINGS
         from muse_jobs.serving.savedmodel import export_savedmodel
         from muse_jobs.training.model import MultiTaskEncoder
         from muse_jobs.training.optimizers import FusedAdam

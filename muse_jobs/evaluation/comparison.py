@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from muse_jobs.evaluation.evaluators import Evaluation
+from muse_jobs.evaluation.sets import Evaluation
 from muse_jobs.evaluation.uncertainty import Estimate, bootstrap
 
 # figure -> how the table names it; figures of heads stand for the tuned model alone

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,36 +17,16 @@ from muse_jobs.data.postings import JobPosting
 from muse_jobs.data.splits import job_groups
 from muse_jobs.data.text import language_of, title_key
 from muse_jobs.evaluation.retrieval import top_k
-from muse_jobs.metrics import (
-    NOT_COUNTED,
-    blind_lbkl,
-    mean_of_defined,
-    one_language_lbkl,
-    query_accuracy_at_k,
-    query_lbkl,
-    query_recall_at_k,
+from muse_jobs.evaluation.sets import (
+    Encode,
+    Evaluation,
+    K,
+    RetrievalSet,
+    evaluate_retrieval,
 )
+from muse_jobs.metrics import mean_of_defined, query_accuracy_at_k
 
-Encode = Callable[[Sequence[str]], np.ndarray]
-K = 10
 TITLES_PER_JOB = 3
-# What every LBKL here is computed with; reports print it.
-LBKL_SETTINGS = {"k": K, "epsilon": 0.01, "direction": "P||Q"}
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Figures, and the per-query values behind those that have an interval.
-
-    Attributes:
-        figures: name to value.
-        per_query: name to (queries,) values, NaN where not defined.
-        clusters: (queries,) the job of each query, for the bootstrap.
-    """
-
-    figures: dict[str, float]
-    per_query: dict[str, np.ndarray] = field(default_factory=dict)
-    clusters: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +43,23 @@ class TitlePool:
     languages: tuple[str, ...]
     jobs: tuple[str, ...]
 
-    def relevant(self, entries: np.ndarray) -> list[list[int]]:
-        """For each title the places in ``entries`` of its synonyms, itself left out."""
+    def retrieval_set(self) -> RetrievalSet:
+        """Every title as a query for the others of its job."""
         places = defaultdict(list)
-        for place, entry in enumerate(entries):
-            places[self.jobs[entry]].append((place, entry))
-        return [
-            [place for place, entry in places[job] if entry != title]
-            for title, job in enumerate(self.jobs)
-        ]
+        for place, job in enumerate(self.jobs):
+            places[job].append(place)
+        return RetrievalSet(
+            queries=self.titles,
+            query_languages=self.languages,
+            entries=self.titles,
+            entry_languages=self.languages,
+            relevant=tuple(
+                tuple(place for place in places[job] if place != title)
+                for title, job in enumerate(self.jobs)
+            ),
+            own=tuple(range(len(self.titles))),
+            clusters=self.jobs,
+        )
 
 
 def title_pool(
@@ -121,48 +108,8 @@ def title_pool(
 
 
 def evaluate_titles(encode: Encode, pool: TitlePool) -> Evaluation:
-    """Title retrieval in separate pools and combined, with its language bias.
-
-    Args:
-        encode: texts to unit vectors.
-        pool: the titles.
-
-    Returns:
-        ``recall_at_10_th_en`` (Thai queries, English entries), ``recall_at_10_en_th``,
-        ``recall_at_10_combined``, ``lbkl``, ``lbkl_blind``, ``lbkl_ceiling`` and
-        ``lbkl_excess`` (LBKL - blind); the recalls and ``lbkl`` per query too.
-    """
-    vectors = np.asarray(encode(pool.titles), np.float32)
-    languages = np.array(pool.languages)
-    everything = np.arange(len(languages))
-    per_query = {}
-    for query_language, entry_language in (("th", "en"), ("en", "th")):
-        queries = np.flatnonzero(languages == query_language)
-        entries = np.flatnonzero(languages == entry_language)
-        values = np.full(len(languages), np.nan)
-        if len(queries) and len(entries):
-            ranked = top_k(vectors[queries], vectors[entries], K)
-            relevant = pool.relevant(entries)
-            values[queries] = query_recall_at_k(
-                ranked, [relevant[query] for query in queries], k=K
-            )
-        per_query[f"recall_at_{K}_{query_language}_{entry_language}"] = values
-
-    passed_over = int(np.isin(languages, NOT_COUNTED).sum())
-    ranked = top_k(vectors, vectors, K + 1 + passed_over)
-    without_self = [row[row != query] for query, row in enumerate(ranked)]
-    relevant = pool.relevant(everything)
-    per_query[f"recall_at_{K}_combined"] = query_recall_at_k(
-        without_self, relevant, k=K
-    )
-    per_query["lbkl"] = query_lbkl(
-        ranked, relevant, languages, own=everything, **LBKL_SETTINGS
-    )
-
-    figures = {name: mean_of_defined(values) for name, values in per_query.items()}
-    figures["lbkl_blind"], figures["lbkl_ceiling"] = _references(pool)
-    figures["lbkl_excess"] = figures["lbkl"] - figures["lbkl_blind"]
-    return Evaluation(figures, per_query, pool.jobs)
+    """`evaluate_retrieval` on the titles: each is a query and an entry."""
+    return evaluate_retrieval(encode, pool.retrieval_set())
 
 
 def evaluate_matching(
@@ -280,18 +227,3 @@ def field_probe_scores(
     )
     scores[:, probe.classes_] = found
     return scores
-
-
-@cache
-def _references(pool: TitlePool) -> tuple[float, float]:
-    """LBKL of blind rankings and of one language first: constants of a pool."""
-    entries = np.arange(len(pool.titles))
-    truth = {
-        "relevant": pool.relevant(entries),
-        "languages": np.array(pool.languages),
-        "own": entries,
-        **LBKL_SETTINGS,
-    }
-    return blind_lbkl(**truth), one_language_lbkl(
-        **truth, query_languages=pool.languages
-    )

@@ -11,14 +11,13 @@ from muse_jobs.data.postings import JobPosting, field_labels
 from muse_jobs.data.splits import Split, job_groups
 from muse_jobs.data.text import title_key
 from muse_jobs.evaluation.evaluators import (
-    Encode,
-    Evaluation,
     evaluate_field_scores,
     evaluate_matching,
     evaluate_titles,
     field_probe_scores,
     title_pool,
 )
+from muse_jobs.evaluation.sets import Encode, Evaluation
 
 # (n, dim) vectors -> (n, fields) scores
 FieldScores = Callable[[np.ndarray], np.ndarray]

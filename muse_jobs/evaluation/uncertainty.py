@@ -1,4 +1,4 @@
-"""How sure a mean over queries is: the bootstrap over clusters of queries."""
+"""How sure a mean over queries is: bootstrap and permutation test over clusters."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 RESAMPLES = 2000
+PERMUTATIONS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +47,56 @@ def bootstrap(
     Returns:
         The estimate; NaN without a value.
     """
-    defined = ~np.isnan(values)
-    if not defined.any():
+    if np.isnan(values).all():
         return Estimate(float("nan"), float("nan"), float("nan"))
-    _, number = np.unique(
-        np.asarray(clusters, object)[defined].astype(str), return_inverse=True
-    )
-    sums = np.bincount(number, weights=values[defined])
-    counts = np.bincount(number)
+    sums, counts = _by_cluster(values, clusters)
     rng = np.random.default_rng(seed)
     means = np.empty(resamples)
     for resample in range(resamples):
         drawn = rng.integers(len(sums), size=len(sums))
         means[resample] = sums[drawn].sum() / counts[drawn].sum()
     low, high = np.percentile(means, [2.5, 97.5])
-    return Estimate(float(values[defined].mean()), float(low), float(high))
+    return Estimate(float(np.nanmean(values)), float(low), float(high))
+
+
+def permutation_p_value(
+    differences: np.ndarray,
+    clusters: Sequence[Hashable],
+    *,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+) -> float:
+    """How often chance alone makes two systems differ as much: a paired test.
+
+    If the systems were equal, the sign of a cluster's differences would be a coin's
+    (Fisher's randomisation test). Two-sided; the observed signs count as one draw.
+
+    Args:
+        differences: (queries,) one system minus the other; NaN is left out.
+        clusters: (queries,) the cluster of each query; its signs change together.
+        permutations: draws.
+        seed: of the draws.
+
+    Returns:
+        p in 0 .. 1; NaN without a value.
+    """
+    if np.isnan(differences).all():
+        return float("nan")
+    sums, _ = _by_cluster(differences, clusters)
+    rng = np.random.default_rng(seed)
+    observed = abs(sums.sum())
+    signs = rng.integers(2, size=(permutations, len(sums)), dtype=np.int8)
+    drawn = np.abs(2 * (signs @ sums) - sums.sum())
+    # Rounding must not tell equal sums apart.
+    as_large = (drawn >= observed - 1e-9 * max(1.0, observed)).sum()
+    return float((1 + as_large) / (1 + permutations))
+
+
+def _by_cluster(
+    values: np.ndarray, clusters: Sequence[Hashable]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and number of the defined values of each cluster."""
+    defined = ~np.isnan(values)
+    names = np.asarray(clusters, object)[defined].astype(str)
+    _, number = np.unique(names, return_inverse=True)
+    return np.bincount(number, weights=values[defined]), np.bincount(number)

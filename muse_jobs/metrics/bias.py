@@ -1,79 +1,20 @@
-"""Retrieval, classification and language-bias metrics: pure NumPy on ranked lists.
-
-Every function takes ``ranked``, for each query the pool's entries from best to worst,
-as indices, and ``relevant``, for each query the indices of the entries that it should
-find. Ranked lists may be cut, and may differ in length. A ``query_...`` function gives
-one value a query, NaN where it is not defined; the plain one is their mean over the
-queries where it is. Ties are the ranking's business: a list is taken in the order that
-it has.
+"""Language bias: the languages that a query sees against those that it should see.
 
 Definitions of LBKL: ours, see `lbkl`. The paper (arXiv 2502.03220) reports the measure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-NOT_COUNTED = ("mixed", "und")
+from muse_jobs.errors import InputError
+from muse_jobs.metrics.crossing import NOT_COUNTED
+from muse_jobs.metrics.ranking import Ranked, Relevant, mean_of_defined
 
-Ranked = Sequence[Sequence[int]] | np.ndarray
-Relevant = Sequence[Collection[int]]
 Direction = Literal["P||Q", "Q||P"]
-
-
-def query_recall_at_k(ranked: Ranked, relevant: Relevant, *, k: int) -> np.ndarray:
-    """The share of a query's relevant entries that stand among its first k.
-
-    Args:
-        ranked: ranked pool indices of each query.
-        relevant: relevant pool indices of each query.
-        k: list length; beyond the list's end it counts as the list's length.
-
-    Returns:
-        (queries,) in 0 .. 1; NaN for a query without relevant entries.
-    """
-    return np.array(
-        [
-            len(set(_top(list_, k)) & set(wanted)) / len(set(wanted))
-            if len(wanted)
-            else np.nan
-            for list_, wanted in zip(ranked, relevant, strict=True)
-        ],
-        float,
-    )
-
-
-def recall_at_k(ranked: Ranked, relevant: Relevant, *, k: int) -> float:
-    """Mean `query_recall_at_k`. With more than k relevant entries it cannot reach 1."""
-    return mean_of_defined(query_recall_at_k(ranked, relevant, k=k))
-
-
-def query_accuracy_at_k(ranked: Ranked, relevant: Relevant, *, k: int) -> np.ndarray:
-    """1 where one relevant entry at least stands among the first k, else 0.
-
-    Args:
-        ranked: ranked pool indices of each query (for classification: ranked classes).
-        relevant: relevant pool indices of each query (its true classes).
-        k: list length.
-
-    Returns:
-        (queries,); NaN for a query without relevant entries.
-    """
-    return np.array(
-        [
-            float(bool(set(_top(list_, k)) & set(wanted))) if len(wanted) else np.nan
-            for list_, wanted in zip(ranked, relevant, strict=True)
-        ],
-        float,
-    )
-
-
-def accuracy_at_k(ranked: Ranked, relevant: Relevant, *, k: int) -> float:
-    """Mean `query_accuracy_at_k`."""
-    return mean_of_defined(query_accuracy_at_k(ranked, relevant, k=k))
 
 
 def language_shares(
@@ -101,25 +42,15 @@ def language_shares(
         and the languages' names. Rows of NaN: a query of a language that is not
         counted, without relevant entries, or without results.
     """
-    names = sorted(set(languages) - set(NOT_COUNTED))
-    column = {name: number for number, name in enumerate(names)}
-    code = np.array([column.get(language, -1) for language in languages], int)
-    own = [-1] * len(ranked) if own is None else own
-    wanted_shares, found_shares = [], []
-    for list_, wanted, entry in zip(ranked, relevant, own, strict=True):
-        without_truth = not len(wanted)
-        wanted = set(wanted) | ({entry} if entry >= 0 else set())
+    code, names = _codes(languages)
+    own = _own(own, len(ranked))
+    p = _truth(relevant, code, own, len(names))
+    q = np.full((len(ranked), len(names)), np.nan)
+    for row, list_, entry in zip(q, ranked, own, strict=True):
         found = np.asarray(list_, int)
-        found = found[(found != entry) & (code[found] >= 0)][:k]
-        p = _shares(code[sorted(wanted)], len(names))
-        q = _shares(code[found], len(names))
-        if without_truth or (entry >= 0 and code[entry] < 0):
-            p = np.full_like(p, np.nan)
-        wanted_shares.append(p)
-        found_shares.append(q)
-    shape = (len(wanted_shares), len(names))
-    p = np.reshape(wanted_shares, shape)
-    q = np.reshape(found_shares, shape)
+        row[:] = _shares(
+            code[found[(found != entry) & (code[found] >= 0)][:k]], len(names)
+        )
     undefined = np.isnan(p).any(axis=1) | np.isnan(q).any(axis=1) | (not names)
     p[undefined] = np.nan
     q[undefined] = np.nan
@@ -180,7 +111,7 @@ def lbkl(
     p, q, names = language_shares(ranked, relevant, languages, own=own, k=k)
     if aggregate == "query":
         return mean_of_defined(_divergence(p, q, epsilon, direction))
-    defined = ~np.isnan(p).any(axis=1)
+    defined = ~np.isnan(p).any(axis=1) & bool(names)
     entries = np.full(len(p), -1) if own is None else np.asarray(own)
     asked = np.array(
         [
@@ -223,26 +154,31 @@ def blind_lbkl(
         seed: of the rankings.
 
     Returns:
-        The mean over the repeats.
+        The mean over the repeats, the same for every order of the pool.
     """
+    code, names = _codes(languages)
+    if not names:
+        return float("nan")
     rng = np.random.default_rng(seed)
-    counted = np.flatnonzero(~np.isin(languages, NOT_COUNTED))
-    depth = min(k + 1, len(counted))  # one more: the query itself may be among them
-    values = []
-    for _ in range(repeats):
-        ranked = [rng.choice(counted, depth, replace=False) for _ in relevant]
-        values.append(
-            lbkl(
-                ranked,
-                relevant,
-                languages,
-                own=own,
-                k=k,
-                epsilon=epsilon,
-                direction=direction,
-            )
-        )
-    return float(np.mean(values))
+    own = _own(own, len(relevant))
+    p = _truth(relevant, code, own, len(names))
+    q = np.full((repeats, *p.shape), np.nan)
+    left_out = np.where(own >= 0, code[own], -1)
+    # Of a random ranking only the languages count, and those of its first k are a draw
+    # without replacement from the pool's: no ranking has to be made.
+    for language in np.unique(left_out):
+        others = np.bincount(code[code >= 0], minlength=len(names))
+        if language >= 0:
+            others[language] -= 1
+        results = min(k, others.sum())
+        rows = np.flatnonzero(left_out == language)
+        if results:
+            shape = (repeats, len(rows))
+            seen = rng.multivariate_hypergeometric(others, results, shape)
+            q[:, rows] = seen / results
+    p = np.tile(p, (repeats, 1))
+    q = q.reshape(p.shape)
+    return mean_of_defined(_divergence(p, q, epsilon, direction))
 
 
 def one_language_lbkl(
@@ -311,7 +247,7 @@ def language_histogram(
     """
     _, found, names = language_shares(ranked, relevant, languages, own=own, k=k)
     if language not in names:
-        raise ValueError(
+        raise InputError(
             f"expected a language of the pool ({', '.join(names)}), received {language}"
         )
     share = found[:, names.index(language)]
@@ -319,16 +255,27 @@ def language_histogram(
     return np.bincount(nearest, minlength=k + 1), np.arange(k + 1) / k
 
 
-def _top(list_: Sequence[int], k: int) -> list[int]:
-    if k < 1:
-        raise ValueError(f"expected k of 1 or more, received {k}")
-    return [int(entry) for entry in list_[:k]]
+def _codes(languages: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """(pool,) place of each entry's language among the names, -1 if not counted."""
+    names = sorted(set(languages) - set(NOT_COUNTED))
+    column = {name: number for number, name in enumerate(names)}
+    return np.array([column.get(name, -1) for name in languages], int), names
 
 
-def mean_of_defined(values: np.ndarray) -> float:
-    """The mean of the values that are no NaN; NaN without one."""
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if defined.size else float("nan")
+def _own(own: Sequence[int] | None, queries: int) -> np.ndarray:
+    return np.full(queries, -1) if own is None else np.asarray(own, int)
+
+
+def _truth(
+    relevant: Relevant, code: np.ndarray, own: np.ndarray, languages: int
+) -> np.ndarray:
+    """(queries, languages) share of each among the relevant and the query's own."""
+    shares = np.full((len(relevant), languages), np.nan)
+    for row, wanted, entry in zip(shares, relevant, own, strict=True):
+        if len(wanted) and (entry < 0 or code[entry] >= 0):
+            group = set(wanted) | ({entry} if entry >= 0 else set())
+            row[:] = _shares(code[sorted(group)], languages)
+    return shares
 
 
 def _shares(codes: np.ndarray, languages: int) -> np.ndarray:
@@ -342,7 +289,7 @@ def _divergence(
 ) -> np.ndarray:
     """KL in nats, row by row; the second distribution is smoothed."""
     if direction not in ("P||Q", "Q||P"):
-        raise ValueError(f"expected direction P||Q or Q||P, received {direction}")
+        raise InputError(f"expected direction P||Q or Q||P, received {direction}")
     first, second = (p, q) if direction == "P||Q" else (q, p)
     second = (second + epsilon) / (1 + epsilon * second.shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,0 +1,111 @@
+"""Large batches in bounded memory: behind the first chunk nothing is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+# (tokens, dim) embedded tokens, (texts + 1,) int64 row splits -> (texts, dim) vectors
+Network = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def in_chunks(
+    network: Network,
+    embedded: tf.Tensor,
+    row_splits: tf.Tensor,
+    *,
+    tokens: int,
+    output_dim: int,
+) -> tf.Tensor:
+    """``network(embedded, row_splits)`` with the activations of one chunk in memory.
+
+    The texts are taken in chunks of ``tokens`` tokens at most; a longer text is a chunk
+    of its own. The first chunk keeps its activations for the gradient. Those of the
+    others are given up, and computed again when the gradient passes (gradient
+    checkpointing, Chen et al. 2016, arXiv 1604.06174; with a loss over the whole batch
+    that is gradient caching, Gao et al. 2021, arXiv 2101.06983). Values and gradients
+    are those of the whole batch.
+
+    Args:
+        network: encodes embedded texts, each text by itself.
+        embedded: (tokens, dim).
+        row_splits: (texts + 1,) int64, where each text begins.
+        tokens: of a chunk.
+        output_dim: of the network's vectors.
+
+    Returns:
+        (texts, output_dim).
+    """
+    texts = tf.size(row_splits) - 1
+
+    def end_of(start: tf.Tensor) -> tf.Tensor:
+        """The text behind the last one of the chunk that begins at ``start``."""
+        limit = row_splits[start] + tokens
+        end = tf.searchsorted(row_splits, [limit], side="right")[0] - 1
+        return tf.minimum(tf.maximum(end, start + 1), texts)
+
+    def part(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        splits = row_splits[start : end + 1]
+        return embedded[splits[0] : splits[-1]], splits - splits[0]
+
+    first = end_of(tf.constant(0))
+    kept = network(*part(tf.constant(0), first))
+    given_up = _without_activations(network, part, end_of, first, texts, output_dim)
+    return tf.concat([kept, given_up(embedded)], axis=0)
+
+
+def _without_activations(network, part, end_of, first, texts, output_dim: int):
+    """A function of the embedded tokens: the vectors of the texts from ``first`` on."""
+
+    def more(start, *_):
+        return start < texts
+
+    @tf.custom_gradient
+    def rest(embedded: tf.Tensor):
+        def encode(start, done):
+            end = end_of(start)
+            return end, done.write(done.size(), network(*part(start, end)))
+
+        done = _pieces(tf.zeros((0, output_dim)))
+        _, done = tf.while_loop(more, encode, (first, done), parallel_iterations=1)
+
+        def gradient(upstream: tf.Tensor, variables=()):
+            def pass_on(start, found, *sums):
+                end = end_of(start)
+                tokens, splits = part(start, end)
+                with tf.GradientTape(watch_accessed_variables=False) as tape:
+                    tape.watch([tokens, *variables])
+                    vectors = network(tokens, splits)
+                of_tokens, *of_variables = tape.gradient(
+                    vectors,
+                    [tokens, *variables],
+                    output_gradients=upstream[start - first : end - first],
+                )
+                found = found.write(found.size(), of_tokens)
+                return end, found, *map(tf.add, sums, of_variables)
+
+            of_kept = tf.shape(embedded)[0] - tf.shape(part(first, texts)[0])[0]
+            found = _pieces(tf.zeros((of_kept, embedded.shape[1])))
+            sums = [tf.zeros(variable.shape) for variable in variables]
+            _, found, *sums = tf.while_loop(
+                more, pass_on, (first, found, *sums), parallel_iterations=1
+            )
+            return found.concat(), list(sums)
+
+        return done.concat(), gradient
+
+    return rest
+
+
+def _pieces(piece: tf.Tensor) -> tf.TensorArray:
+    """An array of pieces to concatenate, with its first."""
+    array = tf.TensorArray(
+        tf.float32,
+        size=0,
+        dynamic_size=True,
+        clear_after_read=False,
+        infer_shape=False,
+        element_shape=(None, piece.shape[1]),
+    )
+    return array.write(0, piece)
