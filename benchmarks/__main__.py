@@ -9,7 +9,15 @@ from pathlib import Path
 
 from muse_jobs.commandline import quiet_tensorflow, run_command
 
-SUBJECTS = ("training_cycle", "platform_scale", "input_pipeline", "retrieval")
+SUBJECTS = (
+    "training_cycle",
+    "platform_scale",
+    "input_pipeline",
+    "retrieval",
+    "embedding",
+    "encoding",
+    "peers",
+)
 
 
 def main(argv=None) -> int:

@@ -91,7 +91,7 @@ def stream(path: str, output: str) -> dict[str, float]:
     stdout, sys.stdout = sys.stdout, sys.stderr
     main(["convert", path, "--output", output])
     sys.stdout = stdout
-    return {"seconds": time.perf_counter() - started, "peak": _peak()}
+    return {"seconds": time.perf_counter() - started, "peak": peak_gigabytes()}
 
 
 def stages(path: str) -> dict[str, float]:
@@ -103,7 +103,7 @@ def stages(path: str) -> dict[str, float]:
         nonlocal started
         now = time.perf_counter()
         figures[f"{stage}: seconds"] = now - started
-        figures[f"{stage}: peak GB"] = _peak()
+        figures[f"{stage}: peak GB"] = peak_gigabytes()
         started = now
 
     postings = read_postings([path], progress=lambda rows: track(rows, "read")).postings
@@ -143,7 +143,8 @@ def stages(path: str) -> dict[str, float]:
     }
 
 
-def _peak() -> float:
+def peak_gigabytes() -> float:
+    """The peak of this process' memory."""
     # Not getrusage: a child's peak begins with what its parent held.
     status = Path("/proc/self/status").read_text("utf-8")
     (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", status)

@@ -17,7 +17,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.platform_scale import _peak
+from benchmarks.platform_scale import peak_gigabytes
 from muse_jobs.errors import InputError
 from muse_jobs.evaluation.retrieval import top_k
 
@@ -91,7 +91,7 @@ def serve(side: str) -> None:
         started = time.perf_counter()
         found = search(turn)
         seconds = time.perf_counter() - started
-        result = {"seconds": seconds, "peak": _peak(), "found": found.tolist()}
+        result = {"seconds": seconds, "peak": peak_gigabytes(), "found": found.tolist()}
         print(json.dumps(result), flush=True)
 
 

@@ -14,6 +14,7 @@ from muse_jobs.data.postings import field_labels
 from muse_jobs.data.sample.generator import sample_postings
 from muse_jobs.encoder.sources import load_encoder
 from muse_jobs.encoder.weights import _packaged_files, packaged_encoder
+from muse_jobs.training.config import TASKS
 from muse_jobs.training.heads import FieldHead, MatchingHead, RankingHead
 from muse_jobs.training.model import MultiTaskEncoder
 from muse_jobs.training.optimizers import FusedAdam
@@ -56,18 +57,24 @@ def _seconds(encoder) -> float:
     return cycle_seconds(model, batches)
 
 
-def model_and_examples(encoder, postings, *, max_tokens: int):
-    """The default recipe's model with its three tasks, and their examples."""
+def model_and_examples(encoder, postings, *, max_tokens: int, tasks=TASKS):
+    """The default recipe's model with its tasks, and their examples."""
     labels = field_labels(postings)
-    heads = [RankingHead(RECIPES["default"]), MatchingHead(512), FieldHead(512, labels)]
-    model = MultiTaskEncoder(encoder, heads, max_tokens=max_tokens)
-    model.compile(FusedAdam(3e-5))
+    heads = {
+        "jt": RankingHead(RECIPES["default"]),
+        "jd": MatchingHead(512),
+        "jf": FieldHead(512, labels),
+    }
     examples = {
         "jt": ranking_examples(postings),
         "jd": matching_examples(postings),
         "jf": field_examples(postings, labels),
     }
-    return model, examples
+    model = MultiTaskEncoder(
+        encoder, [heads[task] for task in tasks], max_tokens=max_tokens
+    )
+    model.compile(FusedAdam(3e-5))
+    return model, {task: examples[task] for task in tasks}
 
 
 def cycle_seconds(model, batches) -> float:

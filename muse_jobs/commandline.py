@@ -73,6 +73,8 @@ def run_command(command: Callable[[Sequence[str] | None], int], argv=None) -> No
 def track(items: Iterable, description: str, *, total: float | None = None) -> Iterator:
     """The items, with a progress bar while they last; none where no one watches.
 
+    The bar shows how many are done, how many a second, and the time left.
+
     Args:
         items: any; its length, where it has one, is the total.
         description: what is done with them.
@@ -83,14 +85,22 @@ def track(items: Iterable, description: str, *, total: float | None = None) -> I
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class RateColumn(ProgressColumn):
+        def render(self, task):
+            rate = task.finished_speed or task.speed or 0
+            return Text(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s")
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        RateColumn(),
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 MAX_TITLE_CHARACTERS = 500
 MAX_DESCRIPTION_CHARACTERS = 100_000
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class BadPosting(ValueError):
@@ -122,7 +124,7 @@ def _text(row: Mapping[str, object], name: str, limit: int) -> str:
         raise BadPosting(name, f"expected text, received {type(value).__name__}")
     if "\0" in value:
         raise BadPosting(name, "holds a NUL character")
-    if any("\ud800" <= character <= "\udfff" for character in value):
+    if LONE_SURROGATE.search(value):
         raise BadPosting(name, "holds half a character (a lone surrogate)")
     value = value.strip()
     if len(value) > limit:

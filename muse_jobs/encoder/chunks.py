@@ -70,7 +70,9 @@ def _without_activations(network, part, end_of, first, texts, output_dim: int):
         done = _pieces(tf.zeros((0, output_dim)))
         _, done = tf.while_loop(more, encode, (first, done), parallel_iterations=1)
 
-        def gradient(upstream: tf.Tensor, variables=()):
+        def gradient(upstream: tf.Tensor | tf.IndexedSlices, variables=()):
+            upstream = tf.convert_to_tensor(upstream)
+
             def pass_on(start, found, *sums):
                 end = end_of(start)
                 tokens, splits = part(start, end)

@@ -66,9 +66,12 @@ def convert_module(module_layer: HubEncoder) -> MuseEncoder:
         raise NotConvertible(str(unknown)) from unknown
     roles = identify(weights)
     encoder = MuseEncoder(
-        model, source=f"{module_layer.source}, as a native layer", name="muse"
+        model,
+        _join(roles.pop("embedding")),
+        source=f"{module_layer.source}, as a native layer",
+        name="muse",
     )
-    for variable in encoder.variables:
+    for variable in encoder.variables[1:]:
         weight = roles[variable.path.removeprefix("muse/")]
         variable.assign(_join(weight).reshape(variable.shape))
     _compare(module_layer, encoder)

@@ -18,6 +18,9 @@ CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
 PASSES = {"Identity", "ReadVariableOp", "StopGradient", "PreventGradient"}
 # Their result says nothing of their input's values.
 SHAPES = {"Shape", "ShapeN", "Size", "Rank"}
+# An export of the native layer runs further chunks of a large batch in a loop; what the
+# network is shows in the first chunk, which is outside of it.
+LOOPS = {"While", "StatelessWhile"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,7 +215,7 @@ class _Flow:
 
     def _sources(self, vertex: _Vertex) -> list[_Vertex]:
         node = vertex.scope.nodes[vertex.name]
-        if node.op in SHAPES:
+        if node.op in SHAPES | LOOPS:
             return []
         return [
             self._resolve(vertex.scope, reference)
@@ -234,6 +237,8 @@ class _Flow:
                 scope, reference = inner, inner.returns[inner.outputs[index]]
             elif node.op in PASSES:
                 reference = node.input[0]
+            elif node.op == "IdentityN":
+                reference = node.input[index]
             else:
                 return _Vertex(scope, name, index)
 

@@ -13,8 +13,10 @@ that mixes long and short texts costs what its tokens cost, and nothing more.
 from __future__ import annotations
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from muse_jobs.encoder.chunks import in_chunks
 from muse_jobs.encoder.tokenizer import sentencepiece_tokenizer
 
 VOCABULARY_SIZE = 128_010
@@ -26,6 +28,8 @@ OUTPUT_DIM = 512
 NGRAM_LEFT_CONTEXT = {2: 0, 3: 1, 5: 2}
 LAYER_NORM_EPSILON = 1e-12
 BOS_ID, EOS_ID = 1, 2
+# Of a larger batch only so many tokens are in the network at a time.
+TOKENS_AT_ONCE = 3072
 
 
 class TextBounds:
@@ -82,15 +86,42 @@ class NgramConvolution(keras.layers.Layer):
         )
 
     def call(self, tokens: tf.Tensor, bounds: TextBounds) -> tf.Tensor:
-        # One matmul an offset: no padding, and tf.nn.conv1d is slow backwards on a CPU.
-        kernel = tf.convert_to_tensor(self.kernel)
-        convolved = tf.add_n(
-            [
-                tf.matmul(bounds.shift(tokens, offset), kernel[k])
-                for k, offset in enumerate(self.offsets)
-            ]
+        convolved = _convolve(
+            tokens, tf.convert_to_tensor(self.kernel), bounds, self.offsets
         )
         return tokens + tf.nn.relu(tf.nn.bias_add(convolved, self.bias))
+
+
+def _convolve(
+    tokens: tf.Tensor, kernel: tf.Tensor, bounds: TextBounds, offsets: list[int]
+) -> tf.Tensor:
+    """(tokens, dim) convolved with an (offsets, dim, dim) kernel.
+
+    One matmul an offset: no padding, and tf.nn.conv1d is slow backwards on a CPU. The
+    gradient is written out because TensorFlow's own would keep every shifted copy of
+    the tokens, a third of all activations.
+    """
+
+    @tf.custom_gradient
+    def convolve(tokens: tf.Tensor, kernel: tf.Tensor):
+        def gradient(upstream: tf.Tensor):
+            of_tokens = [
+                bounds.shift(tf.matmul(upstream, kernel[k], transpose_b=True), -offset)
+                for k, offset in enumerate(offsets)
+            ]
+            of_kernel = [
+                tf.matmul(bounds.shift(tokens, offset), upstream, transpose_a=True)
+                for offset in offsets
+            ]
+            return tf.add_n(of_tokens), tf.stack(of_kernel)
+
+        parts = [
+            tf.matmul(bounds.shift(tokens, offset), kernel[k])
+            for k, offset in enumerate(offsets)
+        ]
+        return tf.add_n(parts), gradient
+
+    return convolve(tokens, kernel)
 
 
 class NgramBranch(keras.layers.Layer):
@@ -149,25 +180,35 @@ class ResidualNetwork(keras.layers.Layer):
 class MuseEncoder(keras.layers.Layer):
     """mUSE small CNN: texts in, unit vectors out.
 
-    68,927,232 trainable parameters, 95 % of them in the embedding table. A new layer
-    has random weights; `muse_jobs.load_encoder` gives one with mUSE's own.
+    68,927,232 trainable parameters, 95 % of them in the embedding table. The
+    network of a new layer is untrained; `muse_jobs.load_encoder` gives mUSE itself.
 
     Args:
         sentencepiece_model: the serialised SentencePiece model (mUSE's ``sp.model``).
+        embedding: (128010, 512) float32, the table of token vectors.
         source: where the weights come from, for reports.
     """
 
     # The tokeniser works on strings, which XLA cannot compile.
     supports_jit = False
 
-    def __init__(self, sentencepiece_model: bytes, *, source: str = "random", **kwargs):
+    def __init__(
+        self,
+        sentencepiece_model: bytes,
+        embedding: np.ndarray,
+        *,
+        source: str = "untrained",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.source = source
         self.sentencepiece_model = sentencepiece_model
         self._tokenizer = sentencepiece_tokenizer(sentencepiece_model)
         self.embedding = self.add_weight(
             shape=(VOCABULARY_SIZE, EMBEDDING_DIM),
-            initializer=keras.initializers.RandomNormal(stddev=0.05),
+            # The variable takes the array's place: values made by TensorFlow only to be
+            # replaced would stay in memory for good.
+            initializer=lambda shape, dtype=None: embedding,
             name="embedding",
         )
         self.branches = [
@@ -218,8 +259,18 @@ class MuseEncoder(keras.layers.Layer):
         Returns:
             (batch, 512) float32, unit norm.
         """
-        bounds = TextBounds(ids.row_splits)
         embedded = tf.gather(tf.convert_to_tensor(self.embedding), ids.values)
+        return in_chunks(
+            self._encode_embedded,
+            embedded,
+            ids.row_splits,
+            tokens=TOKENS_AT_ONCE,
+            output_dim=OUTPUT_DIM,
+        )
+
+    def _encode_embedded(self, embedded: tf.Tensor, row_splits: tf.Tensor):
+        """(tokens, 512) embedded tokens to (texts, 512) unit vectors."""
+        bounds = TextBounds(row_splits)
         ngrams = [branch(embedded, bounds=bounds) for branch in self.branches]
         features = self.norm(tf.concat([embedded, *ngrams], axis=-1))
 

@@ -38,24 +38,24 @@ def packaged_encoder() -> MuseEncoder:
         InputError: the package is not installed, or carries other files.
     """
     files = _packaged_files()
-    encoder = MuseEncoder(
-        files["sp.model"].read_bytes(),
-        source=f"packaged ({PACKAGE}, embedding quantised to 6 bits)",
-        name="muse",
-    )
     with np.load(files["weights.npz"], allow_pickle=False) as archive:
-        assign(encoder, archive)
+        encoder = MuseEncoder(
+            files["sp.model"].read_bytes(),
+            _embedding_table(archive),
+            source=f"packaged ({PACKAGE}, embedding quantised to 6 bits)",
+            name="muse",
+        )
+        _assign(encoder, archive)
     return encoder
 
 
-def assign(encoder: MuseEncoder, arrays) -> None:
-    """Puts the package's arrays into the encoder's variables.
+def _assign(encoder: MuseEncoder, arrays) -> None:
+    """Puts the package's arrays into the network's variables.
 
     Args:
         encoder: the layer to fill.
         arrays: mapping from the package's names to arrays.
     """
-    encoder.embedding.assign(_embedding_table(arrays))
     for branch, order in zip(encoder.branches, NGRAM_LEFT_CONTEXT, strict=True):
         branch.projection.set_weights(
             [arrays[f"proj{order}"], arrays[f"proj_b{order}"]]

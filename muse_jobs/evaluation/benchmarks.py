@@ -107,8 +107,8 @@ BENCHMARKS = {
     ),
     "occupations": (
         "Occupation classification",
-        "Thai titles and ESCO labels of asked ISCO-08 units; the class is the sub-major "
-        "group, learned from titles of other units.",
+        "Thai titles and ESCO labels of asked ISCO-08 units; the class is the "
+        "sub-major group, learned from titles of other units.",
         occupation_titles,
         evaluate_occupations,
     ),

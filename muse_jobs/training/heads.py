@@ -60,38 +60,39 @@ class RankingHead(keras.layers.Layer):
         """
         both = encode_distinct(encode, tf.concat([batch["th"], batch["en"]], axis=0))
         thai, english = tf.split(both, 2)
-        same_job = self._same_job(batch)
-        loss = self._one_way(thai, english, same_job)
+        loss = self._one_way(thai, english, batch)
         if self.recipe.bidirectional:
-            loss = (loss + self._one_way(english, thai, same_job)) / 2
+            loss = (loss + self._one_way(english, thai, batch)) / 2
         return loss
 
-    @staticmethod
-    def _same_job(batch: dict[str, tf.Tensor]) -> tf.Tensor:
-        """(batch, batch) whether two rows are of one job or repeat a title."""
-        names = ("groups", "th_keys", "en_keys")
-        same = [batch[n][:, tf.newaxis] == batch[n][tf.newaxis, :] for n in names]
-        return same[0] | same[1] | same[2]
-
     def _one_way(
-        self, queries: tf.Tensor, targets: tf.Tensor, same_job: tf.Tensor
+        self, queries: tf.Tensor, targets: tf.Tensor, batch: dict[str, tf.Tensor]
     ) -> tf.Tensor:
-        candidates, left_out = targets, None
-        if self.recipe.mask_synonyms:
-            left_out = same_job
+        def same_job(rows: tf.Tensor) -> tf.Tensor:
+            """(rows, batch) whether two pairs are of one job or repeat a title."""
+            names = ("groups", "th_keys", "en_keys")
+            keys = [batch[name] for name in names]
+            same = [tf.gather(key, rows)[:, tf.newaxis] == key for key in keys]
+            return same[0] | same[1] | same[2]
+
+        def left_out(rows: tf.Tensor) -> tf.Tensor:
+            same = same_job(rows)
+            if not self.recipe.same_language_negatives:
+                return same
+            synonyms = same if self.recipe.mask_synonyms else tf.zeros_like(same)
+            return tf.concat([synonyms, same], axis=1)
+
+        candidates = targets
         if self.recipe.same_language_negatives:
             # The titles of the query's own language, itself and its synonyms left out:
             # a title that is near only because it is in the same language costs.
             candidates = tf.concat([targets, queries], axis=0)
-            left_out = tf.concat(
-                [
-                    same_job if self.recipe.mask_synonyms else tf.zeros_like(same_job),
-                    same_job,
-                ],
-                axis=1,
-            )
+        masks = self.recipe.mask_synonyms or self.recipe.same_language_negatives
         return ranking_loss(
-            queries, candidates, temperature=self.temperature, left_out=left_out
+            queries,
+            candidates,
+            temperature=self.temperature,
+            left_out=left_out if masks else None,
         )
 
 
@@ -140,10 +141,9 @@ class MatchingHead(keras.layers.Layer):
         Returns:
             A scalar.
         """
-        logits = self(
-            descriptions=encode_distinct(encode, batch["descriptions"]),
-            titles=encode_distinct(encode, batch["titles"]),
-        )
+        texts = tf.concat([batch["descriptions"], batch["titles"]], axis=0)
+        descriptions, titles = tf.split(encode_distinct(encode, texts), 2)
+        logits = self(descriptions=descriptions, titles=titles)
         return matching_loss(logits, batch["labels"])
 
 

@@ -35,7 +35,8 @@ def test_figures_intervals_and_differences(summary):
             value = evaluations[encoder].figures[name]
             assert estimate["mean"] == value
             if not np.isnan(estimate["low"]):
-                assert estimate["low"] <= value <= estimate["high"]
+                assert estimate["low"] <= value + 1e-9
+                assert value <= estimate["high"] + 1e-9
     change = found["differences"]["lbkl"]["fair"]
     assert change["mean"] == pytest.approx(
         evaluations["biased"].figures["lbkl"] - evaluations["fair"].figures["lbkl"]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from muse_jobs.training import losses
 from muse_jobs.training.heads import RankingHead
 from muse_jobs.training.losses import field_loss, matching_loss, ranking_loss
 from muse_jobs.training.recipes import RECIPES
@@ -36,8 +37,47 @@ def test_left_out_candidates_do_not_count_but_the_positive_does():
     thai, english = unit(4), unit(4)
     left_out = np.array([[1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 1]], bool)
     counts = ~left_out | np.eye(4, dtype=bool)
-    found = ranking_loss(thai, english, temperature=0.1, left_out=tf.constant(left_out))
+    found = ranking_loss(
+        thai,
+        english,
+        temperature=0.1,
+        left_out=lambda rows: tf.gather(tf.constant(left_out), rows),
+    )
     assert float(found) == pytest.approx(one_way(thai, english, counts, 0.1), rel=1e-5)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 7, 100])
+def test_rows_at_a_time_give_the_loss_and_the_gradient_of_the_whole(
+    monkeypatch, at_once
+):
+    monkeypatch.setattr(losses, "QUERIES_AT_ONCE", at_once)
+    queries, candidates = tf.constant(unit(7)), tf.constant(unit(12))
+    same = tf.constant(RNG.random((7, 12)) < 0.3)
+
+    def whole(queries, candidates):
+        logits = tf.matmul(queries, candidates, transpose_b=True) / 0.05
+        logits = tf.where(same & ~tf.eye(7, 12, dtype=tf.bool), -1e9, logits)
+        return tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(tf.range(7), logits)
+        )
+
+    def in_rows(queries, candidates):
+        return ranking_loss(
+            queries,
+            candidates,
+            temperature=0.05,
+            left_out=lambda rows: tf.gather(same, rows),
+        )
+
+    found = []
+    for loss in (whole, in_rows, tf.function(in_rows)):
+        with tf.GradientTape() as tape:
+            tape.watch([queries, candidates])
+            value = 3.0 * loss(queries, candidates)
+        found.append([value, *tape.gradient(value, [queries, candidates])])
+    for other in found[1:]:
+        for one, expected in zip(other, found[0], strict=True):
+            np.testing.assert_allclose(one, expected, rtol=1e-5, atol=1e-5)
 
 
 def table_encoder(thai, english):
