@@ -5,7 +5,7 @@ import sys
 import pytest
 
 ROOMS = ["", ".data", ".encoder", ".training", ".evaluation", ".serving"]
-ROOMS.append(".data.sample")
+ROOMS += [".data.sample", ".metrics"]
 
 
 @pytest.mark.parametrize("room", ROOMS)

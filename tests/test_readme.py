@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parent.parent
-README = (CHECKOUT / "README.md").read_text("utf-8")
+README = (CHECKOUT / "README.md").read_text("utf-8").replace("\\\n", " ")
 COMMANDS = re.findall(
     r"^\S*python (-m (?:muse_jobs\S*|benchmarks)[^\n#]*)", README, re.M
 )
