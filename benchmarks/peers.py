@@ -32,8 +32,8 @@ from muse_jobs.training.tasks import cycle_batches, ranking_examples
 PYTHON = "MUSE_JOBS_PEERS_PYTHON"
 SCRIPT = Path(__file__).with_name("peers_torch.py")
 RIVALS = ("BGE-M3", "distiluse")
-TITLES = 512  # a rival's turn
-BATCH_SIZES = (16, 64, 256)
+TITLES = 192  # a rival's turn
+BATCH_SIZES = (16, 48, 192)
 PAIRS = 512  # of our training batch
 RIVAL_PAIRS = (8, 32)  # of BGE-M3's: its optimizer alone holds 9 GB
 ROUNDS = 3

@@ -1,4 +1,4 @@
-"""``python -m muse_jobs.evaluate``: any encoder on benchmarks, and its language bias."""
+"""``python -m muse_jobs.evaluate``: encoders on benchmarks, and their language bias."""
 
 from __future__ import annotations
 
