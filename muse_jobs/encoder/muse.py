@@ -86,42 +86,15 @@ class NgramConvolution(keras.layers.Layer):
         )
 
     def call(self, tokens: tf.Tensor, bounds: TextBounds) -> tf.Tensor:
-        convolved = _convolve(
-            tokens, tf.convert_to_tensor(self.kernel), bounds, self.offsets
+        # One matmul an offset: no padding, and tf.nn.conv1d is slow backwards on a CPU.
+        kernel = tf.convert_to_tensor(self.kernel)
+        convolved = tf.add_n(
+            [
+                tf.matmul(bounds.shift(tokens, offset), kernel[k])
+                for k, offset in enumerate(self.offsets)
+            ]
         )
         return tokens + tf.nn.relu(tf.nn.bias_add(convolved, self.bias))
-
-
-def _convolve(
-    tokens: tf.Tensor, kernel: tf.Tensor, bounds: TextBounds, offsets: list[int]
-) -> tf.Tensor:
-    """(tokens, dim) convolved with an (offsets, dim, dim) kernel.
-
-    One matmul an offset: no padding, and tf.nn.conv1d is slow backwards on a CPU. The
-    gradient is written out because TensorFlow's own would keep every shifted copy of
-    the tokens, a third of all activations.
-    """
-
-    @tf.custom_gradient
-    def convolve(tokens: tf.Tensor, kernel: tf.Tensor):
-        def gradient(upstream: tf.Tensor):
-            of_tokens = [
-                bounds.shift(tf.matmul(upstream, kernel[k], transpose_b=True), -offset)
-                for k, offset in enumerate(offsets)
-            ]
-            of_kernel = [
-                tf.matmul(bounds.shift(tokens, offset), upstream, transpose_a=True)
-                for offset in offsets
-            ]
-            return tf.add_n(of_tokens), tf.stack(of_kernel)
-
-        parts = [
-            tf.matmul(bounds.shift(tokens, offset), kernel[k])
-            for k, offset in enumerate(offsets)
-        ]
-        return tf.add_n(parts), gradient
-
-    return convolve(tokens, kernel)
 
 
 class NgramBranch(keras.layers.Layer):

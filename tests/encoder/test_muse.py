@@ -140,39 +140,3 @@ def test_a_new_layer_has_the_same_shape(encoder):
     assert other.count_params() == encoder.count_params()
     assert other.source == "untrained"
     assert isinstance(other, keras.layers.Layer)
-
-
-@pytest.mark.parametrize("order", [2, 3, 5])
-def test_the_gradient_of_a_convolution_is_that_of_the_written_out_sum(order):
-    rng = np.random.default_rng(0)
-    lengths = [1, 4, 2, 7]
-    bounds = muse.TextBounds(tf.constant(np.cumsum([0, *lengths]), tf.int64))
-    tokens = tf.constant(rng.normal(size=(sum(lengths), 3)), tf.float32)
-    kernel = tf.constant(rng.normal(size=(order, 3, 3)), tf.float32)
-    offsets = [k - muse.NGRAM_LEFT_CONTEXT[order] for k in range(order)]
-
-    def plain(tokens, kernel):
-        rows, start = [], 0
-        for length in lengths:
-            for place in range(length):
-                seen = [
-                    tokens[start + place + offset] @ kernel[k]
-                    for k, offset in enumerate(offsets)
-                    if 0 <= place + offset < length
-                ]
-                rows.append(sum(seen))
-            start += length
-        return tf.stack(rows)
-
-    found = []
-    for convolve in (lambda t, k: muse._convolve(t, k, bounds, offsets), plain):
-        with tf.GradientTape() as tape:
-            tape.watch([tokens, kernel])
-            if convolve is plain:
-                rows = plain(tokens[:, tf.newaxis], kernel)[:, 0]
-            else:
-                rows = convolve(tokens, kernel)
-            loss = tf.reduce_sum(tf.sin(rows))
-        found.append([rows, *tape.gradient(loss, [tokens, kernel])])
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)

@@ -57,6 +57,21 @@ def exported(encoder, heads, tmp_path_factory):
     )
 
 
+def test_the_loaded_object_can_be_trained_on_any_batch(exported, caplog):
+    """Behind the first chunk of a large batch the gradient is a saved function."""
+    model = tf.saved_model.load(str(exported))
+    assert "custom gradients" not in caplog.text
+    found = []
+    for copies in (1, 400):
+        with tf.GradientTape() as tape:
+            vectors = model(tf.constant(["พนักงานขาย sales executive"] * copies))
+            loss = tf.reduce_sum(vectors**3) / copies
+        found.append(tape.gradient(loss, list(model.trainable_variables)))
+    for one, other in zip(*found, strict=True):
+        one, other = map(tf.convert_to_tensor, (one, other))
+        np.testing.assert_allclose(other, one, rtol=1e-3, atol=1e-5)
+
+
 def test_a_process_with_tensorflow_alone_gets_the_same(exported, encoder, heads):
     done = subprocess.run(
         [sys.executable, "-c", CLIENT, str(exported), json.dumps(TEXTS)],
