@@ -56,7 +56,7 @@ class HubEncoder(keras.layers.Layer):
         self.module_variables = [reference.deref() for reference in found]
         for reference, trained in found.items():
             self._adopt(reference.deref(), trained)
-        if not self.variables:
+        if trainable and not any(found.values()):
             raise InputError(f"{handle}: the SavedModel has no variables to train")
         self.output_dim = self._probe(handle)
         self.built = True
