@@ -17,15 +17,16 @@ def in_chunks(
     *,
     tokens: int,
     output_dim: int,
+    recompute: bool = False,
 ) -> tf.Tensor:
     """``network(embedded, row_splits)`` with the activations of one chunk in memory.
 
     The texts are taken in chunks of ``tokens`` tokens at most; a longer text is a chunk
-    of its own. The first chunk keeps its activations for the gradient. Those of the
-    others are given up, and computed again when the gradient passes (gradient
-    checkpointing, Chen et al. 2016, arXiv 1604.06174; with a loss over the whole batch
-    that is gradient caching, Gao et al. 2021, arXiv 2101.06983). Values and gradients
-    are those of the whole batch.
+    of its own. With ``recompute`` the first chunk keeps its activations for the
+    gradient; those of the others are given up and computed again when it passes.
+    Values and gradients are those of the whole batch. (Gradient checkpointing, Chen et
+    al. 2016, arXiv 1604.06174; with a loss over the whole batch it is gradient caching,
+    Gao et al. 2021, arXiv 2101.06983.)
 
     Args:
         network: encodes embedded texts, each text by itself.
@@ -33,6 +34,9 @@ def in_chunks(
         row_splits: (texts + 1,) int64, where each text begins.
         tokens: of a chunk.
         output_dim: of the network's vectors.
+        recompute: for training. TensorFlow keeps a custom gradient and the graph around
+            it until the process ends, so that nothing else should ask for it; without
+            it a gradient keeps the activations of all chunks.
 
     Returns:
         (texts, output_dim).
@@ -51,17 +55,18 @@ def in_chunks(
 
     first = end_of(tf.constant(0))
     kept = network(*part(tf.constant(0), first))
-    given_up = _without_activations(network, part, end_of, first, texts, output_dim)
-    return tf.concat([kept, given_up(embedded)], axis=0)
+    rest = _from(first, network, part, end_of, texts, output_dim)
+    further = tf.custom_gradient(rest)(embedded) if recompute else rest(embedded)[0]
+    return tf.concat([kept, further], axis=0)
 
 
-def _without_activations(network, part, end_of, first, texts, output_dim: int):
-    """A function of the embedded tokens: the vectors of the texts from ``first`` on."""
+def _from(first, network, part, end_of, texts, output_dim: int):
+    """A function of the embedded tokens, as `tf.custom_gradient` takes it: the vectors
+    of the texts from ``first`` on, and their gradient chunk by chunk."""
 
     def more(start, *_):
         return start < texts
 
-    @tf.custom_gradient
     def rest(embedded: tf.Tensor):
         def encode(start, done):
             end = end_of(start)

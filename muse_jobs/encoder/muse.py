@@ -223,11 +223,12 @@ class MuseEncoder(keras.layers.Layer):
         edge = tf.ones_like(ids.row_lengths(), tf.int32)[:, tf.newaxis]
         return tf.concat([BOS_ID * edge, ids, EOS_ID * edge], axis=1)
 
-    def encode_ids(self, ids: tf.RaggedTensor) -> tf.Tensor:
+    def encode_ids(self, ids: tf.RaggedTensor, *, training=False) -> tf.Tensor:
         """The network behind the tokeniser.
 
         Args:
             ids: (batch, None) ragged ids as `tokenize` gives them.
+            training: see `call`.
 
         Returns:
             (batch, 512) float32, unit norm.
@@ -239,6 +240,7 @@ class MuseEncoder(keras.layers.Layer):
             ids.row_splits,
             tokens=TOKENS_AT_ONCE,
             output_dim=OUTPUT_DIM,
+            recompute=bool(training),
         )
 
     def _encode_embedded(self, embedded: tf.Tensor, row_splits: tf.Tensor):
@@ -253,17 +255,21 @@ class MuseEncoder(keras.layers.Layer):
         pooled = tf.matmul(summed, self.pooling.kernel) + count * self.pooling.bias
         return tf.math.l2_normalize(self.residual(pooled / tf.sqrt(count)), axis=-1)
 
-    def call(self, texts, max_tokens: int | None = None) -> tf.Tensor:
+    def call(
+        self, texts, max_tokens: int | None = None, training: bool | None = None
+    ) -> tf.Tensor:
         """Encodes texts.
 
         Args:
             texts: (batch,) strings.
             max_tokens: see `tokenize`.
+            training: whether gradients are to pass in little memory: activations are
+                computed again (`in_chunks`).
 
         Returns:
             (batch, 512) float32, unit norm.
         """
-        return self.encode_ids(self.tokenize(texts, max_tokens))
+        return self.encode_ids(self.tokenize(texts, max_tokens), training=training)
 
     @property
     def resources(self) -> list:

@@ -89,7 +89,7 @@ class MultiTaskEncoder(keras.Model):
 
     def task_loss(self, head: keras.layers.Layer, batch) -> tf.Tensor:
         """A task's weighted loss on a batch of its own, a scalar."""
-        encode = partial(self.encoder, max_tokens=self.max_tokens)
+        encode = partial(self.encoder, max_tokens=self.max_tokens, training=True)
         return self.task_weights.get(head.name, 1.0) * head.loss(encode, batch)
 
     def train_step(self, data):

@@ -26,11 +26,14 @@ def values_and_gradients(encode, tokens=TOKENS):
     return vectors, *tape.gradient(loss, [tokens, KERNEL])
 
 
+@pytest.mark.parametrize("recompute", [False, True])
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("size", [1, 4, 9, 10, 30, 31, 1000])
-def test_values_and_gradients_are_those_of_the_whole(size, compiled):
+def test_values_and_gradients_are_those_of_the_whole(size, compiled, recompute):
     def chunked(tokens):
-        return in_chunks(network, tokens, SPLITS, tokens=size, output_dim=2)
+        return in_chunks(
+            network, tokens, SPLITS, tokens=size, output_dim=2, recompute=recompute
+        )
 
     expected = values_and_gradients(lambda tokens: network(tokens, SPLITS))
     steps = values_and_gradients
@@ -63,7 +66,7 @@ def test_the_encoder_in_chunks_is_the_encoder(encoder, monkeypatch):
         @tf.function
         def run():
             with tf.GradientTape() as tape:
-                vectors = encoder(texts)
+                vectors = encoder(texts, training=True)
                 similar = tf.matmul(vectors, vectors, transpose_b=True)
                 loss = tf.reduce_mean(tf.exp(similar))
             variables = [v.value for v in encoder.trainable_variables]
