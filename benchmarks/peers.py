@@ -39,7 +39,7 @@ OUR_TITLES, TITLES = 1024, 96  # a turn
 BATCH_SIZES = (16, 48, 96)
 PAIRS = 512  # of our training batch
 RIVAL_PAIRS = (8, 32)  # of BGE-M3's: its optimizer alone holds 9 GB
-TURNS, TRAINING_TURNS = 12, 4
+TURNS, TRAINING_TURNS = 8, 4
 
 
 def measure() -> dict[str, float]:
