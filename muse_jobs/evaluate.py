@@ -113,7 +113,9 @@ def _measure(benchmarks, specs: Sequence[str], arguments) -> dict:
     ]
     found: dict[int, dict] = {id(benchmark): {} for benchmark in benchmarks}
     for benchmark, name, encoder in track(steps, "evaluate"):
-        found[id(benchmark)][name] = benchmark.evaluate(encoder.encode)
+        found[id(benchmark)][name] = benchmark.evaluate(
+            encoder.encode, encoder.field_scores
+        )
     summaries = [summarise(b, found[id(b)]) for b in track(benchmarks, "intervals")]
     return {
         "title": f"Evaluation of {names[0]}",
@@ -157,25 +159,29 @@ def format_benchmark(benchmark: dict) -> str:
         Lines of equal columns: figure, mean and interval of each encoder, and where the
         first one differs from another.
     """
+    encoders = list(next(iter(benchmark["figures"].values())))
+    others = encoders[1:]
     rows = []
     for figure, label in benchmark["labels"].items():
-        of_encoders = benchmark["figures"][figure]
         changes = benchmark["differences"].get(figure, {})
-        cells = [_interval(estimate) for estimate in of_encoders.values()]
-        cells += [f"{_interval(c, '+')} p {c['p_value']:.4f}" for c in changes.values()]
+        cells = [
+            _interval(estimate) for estimate in benchmark["figures"][figure].values()
+        ]
+        cells += [_change(changes[o]) if o in changes else "" for o in others]
         rows.append([label, *cells])
-    encoders = list(next(iter(benchmark["figures"].values())))
-    compared = next(iter(benchmark["differences"].values()), {})
-    header = ["", *encoders, *(f"{encoders[0]} - {other}" for other in compared)]
-    columns = len(header)
-    rows = [header, *(row + [""] * (columns - len(row)) for row in rows)]
-    widths = [max(len(row[column]) for row in rows) for column in range(columns)]
+    header = ["", *encoders, *(f"{encoders[0]} - {other}" for other in others)]
+    rows = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
             cell.ljust(width) for cell, width in zip(row, widths, strict=True)
         ).rstrip()
         for row in rows
     )
+
+
+def _change(estimate: dict) -> str:
+    return f"{_interval(estimate, '+')} p {estimate['p_value']:.4f}"
 
 
 def _interval(estimate: dict, sign: str = "") -> str:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 
@@ -16,6 +16,8 @@ import numpy as np
 from muse_jobs.errors import InputError
 
 Encode = Callable[[Sequence[str]], np.ndarray]
+# texts -> (texts, fields) scores, and the names of the fields
+FieldScores = Callable[[Sequence[str]], tuple[np.ndarray, tuple[str, ...]]]
 
 BATCH_SIZE = 256
 NAMES = ("auto", "tfhub", "packaged")
@@ -30,11 +32,13 @@ class Adapter:
         name: short, for tables.
         source: where the vectors come from, for reports.
         encode: texts -> (texts, dim) float32 of unit norm; a row of zeros stays one.
+        field_scores: the job fields by the model's own head, if it has one.
     """
 
     name: str
     source: str
     encode: Encode
+    field_scores: FieldScores | None = None
 
 
 def open_encoder(spec: str) -> Adapter:
@@ -63,7 +67,10 @@ def open_encoder(spec: str) -> Adapter:
         return adapt(_python_object(spec), name=spec)
     if spec in NAMES or ":" in spec or path.is_file() or _has_saved_model(spec):
         encode, source = _saved_model(spec)
-        return adapt(encode, name=_short(spec), source=source)
+        adapter = adapt(encode, name=_short(spec), source=source)
+        if _has_saved_model(spec):
+            adapter = replace(adapter, field_scores=_field_scores(spec))
+        return adapter
     raise InputError(
         f"encoder {spec}: expected {', '.join(NAMES)}, a TF-Hub URL, kaggle: and a "
         "handle, a .tar.gz of a module, a folder with a saved_model.pb or (sentence-"
@@ -168,6 +175,33 @@ def _signature(folder: str) -> Encode | None:
         return np.concatenate(batches)
 
     return encode
+
+
+def _field_scores(folder: str) -> FieldScores | None:
+    """The signature ``fields`` of our contract, or None where there is none."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    with Path(folder, "saved_model.pb").open("rb") as file:
+        saved = saved_model_pb2.SavedModel.FromString(file.read())
+    if "fields" not in saved.meta_graphs[0].signature_def:
+        return None
+
+    def scores(texts: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+        model = tf.saved_model.load(folder)
+        batches = [
+            model.signatures["fields"](
+                inputs=tf.constant(texts[start : start + BATCH_SIZE])
+            )
+            for start in range(0, len(texts), BATCH_SIZE)
+        ]
+        labels = batches[0]["labels"][0].numpy()
+        return (
+            np.concatenate([batch["probabilities"] for batch in batches]),
+            tuple(label.decode() for label in labels),
+        )
+
+    return scores
 
 
 def _sentence_transformer(folder: str) -> object:

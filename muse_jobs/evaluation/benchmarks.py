@@ -8,6 +8,7 @@ from pathlib import Path
 
 from muse_jobs.errors import InputError
 from muse_jobs.evaluation.classification import (
+    FieldScores,
     evaluate_language_probe,
     evaluate_occupations,
 )
@@ -38,7 +39,7 @@ class Benchmark:
         name: short.
         title: for people.
         about: what the queries, the pool and the truth are.
-        evaluate: from an encode function to figures.
+        evaluate: from an encode function, and a fields head or None, to figures.
         texts: all texts that are encoded.
         retrieval: the set behind it, None for a classification.
     """
@@ -46,7 +47,7 @@ class Benchmark:
     name: str
     title: str
     about: str
-    evaluate: Callable[[Encode], Evaluation]
+    evaluate: Callable[[Encode, FieldScores | None], Evaluation]
     texts: tuple[str, ...]
     retrieval: RetrievalSet | None = None
 
@@ -73,7 +74,11 @@ def open_benchmark(name: str, path: str | Path, *, units: Units = None) -> Bench
         name=name,
         title=title,
         about=about,
-        evaluate=lambda encode: measure(encode, data),
+        evaluate=lambda encode, field_scores=None: (
+            measure(encode, data, field_scores=field_scores)
+            if name in OF_FIELDS
+            else measure(encode, data)
+        ),
         texts=data.texts,
         retrieval=data if is_retrieval else None,
     )
@@ -81,6 +86,8 @@ def open_benchmark(name: str, path: str | Path, *, units: Units = None) -> Bench
 
 # Coded to ISCO-08: these can be kept to some units.
 CODED = ("titles", "titles-natural", "descriptions", "occupations", "language")
+# Those that ask a fields head too.
+OF_FIELDS = ("occupations",)
 # name -> (title, about, loader, evaluator)
 BENCHMARKS = {
     "titles": (
@@ -108,7 +115,8 @@ BENCHMARKS = {
     "occupations": (
         "Occupation classification",
         "Thai titles and ESCO labels of asked ISCO-08 units; the class is the "
-        "sub-major group, learned from titles of other units.",
+        "sub-major group, learned from titles of other units. A model whose fields are "
+        "sub-major groups (recipe esco+isco) is asked by its own head too.",
         occupation_titles,
         evaluate_occupations,
     ),

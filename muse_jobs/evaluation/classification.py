@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from muse_jobs.evaluation.sets import Encode, Evaluation
 from muse_jobs.metrics import mean_of_defined, query_accuracy_at_k
 
+# texts -> (texts, fields) scores, and the names of the fields
+FieldScores = Callable[[Sequence[str]], tuple[np.ndarray, Sequence[str]]]
 REGULARISATION = 10.0  # C of the logistic regressions
 FOLDS = 5
 
@@ -39,18 +42,26 @@ class OccupationTitles:
         return tuple(dict.fromkeys((*self.queries, *self.references)))
 
 
-def evaluate_occupations(encode: Encode, data: OccupationTitles) -> Evaluation:
+def evaluate_occupations(
+    encode: Encode,
+    data: OccupationTitles,
+    *,
+    field_scores: FieldScores | None = None,
+) -> Evaluation:
     """Whether the true class is among the best ones.
 
     Args:
         encode: texts to unit vectors.
         data: the titles.
+        field_scores: the model's own fields head, if it has one.
 
     Returns:
         ``nearest_accuracy_at_1`` and ``.._at_3``: classes ranked by their nearest
         reference; ``regression_accuracy_at_1`` and ``.._at_3``: by a logistic
-        regression on the references' vectors; both also for the queries of one
-        language (``.._th``, ``.._en``). Per query too.
+        regression on the references' vectors; ``head_accuracy_at_1`` and ``.._at_3``:
+        by the fields head, where one of its fields is a class here (a class that it
+        does not know, it misses); all also for the queries of one language (``.._th``,
+        ``.._en``). Per query too.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -62,16 +73,21 @@ def evaluate_occupations(encode: Encode, data: OccupationTitles) -> Evaluation:
     nearest = np.maximum.reduceat(queries @ references[order].T, starts, axis=1)
     regression = LogisticRegression(C=REGULARISATION, max_iter=2000)
     regression.fit(references, codes)
-    scores = {
-        "nearest": nearest,
-        "regression": regression.decision_function(queries),
+    rankings = {
+        "nearest": (nearest, classes),
+        "regression": (regression.predict_log_proba(queries), classes),
     }
-    column = {name: number for number, name in enumerate(classes)}
-    truth = [[column[name]] for name in data.query_classes]
+    if field_scores is not None:
+        scores, labels = field_scores(data.queries)
+        if set(labels) & set(data.query_classes):
+            rankings["head"] = (scores, labels)
     languages = np.array(data.query_languages)
     per_query = {}
-    for kind, own in scores.items():
-        ranked = np.argsort(-own, axis=1, kind="stable")
+    for kind, (scores, names) in rankings.items():
+        ranked = np.argsort(-scores, axis=1, kind="stable")
+        column = {name: number for number, name in enumerate(names)}
+        # A class without a column stands in no ranking.
+        truth = [[column.get(name, len(column))] for name in data.query_classes]
         for k in (1, 3):
             values = query_accuracy_at_k(ranked, truth, k=k)
             per_query[f"{kind}_accuracy_at_{k}"] = values

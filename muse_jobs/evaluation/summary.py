@@ -48,6 +48,10 @@ LABELS = {
     "regression_accuracy_at_3": "Accuracy@3, regression",
     "regression_accuracy_at_1_th": "Accuracy@1, regression, Thai",
     "regression_accuracy_at_1_en": "Accuracy@1, regression, English",
+    "head_accuracy_at_1": "Accuracy@1, fields head",
+    "head_accuracy_at_3": "Accuracy@3, fields head",
+    "head_accuracy_at_1_th": "Accuracy@1, fields head, Thai",
+    "head_accuracy_at_1_en": "Accuracy@1, fields head, English",
     "language_accuracy": "language told from the vector",
 }
 # The combined pool below this share of the separate ones: language bias is left.
@@ -82,7 +86,11 @@ def summarise(
         for name in shown
     }
     differences = {
-        name: {other: _difference(base, evaluations[other], name) for other in others}
+        name: {
+            other: _difference(base, evaluations[other], name)
+            for other in others
+            if _values_of(name) in evaluations[other].per_query
+        }
         for name in shown
         if others and _values_of(name) in base.per_query
     }

@@ -11,6 +11,7 @@ import tensorflow as tf
 from muse_jobs.encoder.adapters import adapt, open_encoder
 from muse_jobs.errors import InputError
 from muse_jobs.serving.savedmodel import export_savedmodel
+from muse_jobs.training.heads import FieldHead
 
 TEXTS = ["พยาบาลวิชาชีพ", "registered nurse", "", "nurse"]
 
@@ -34,8 +35,18 @@ def test_an_export_of_this_project(encoder, tmp_path, string_batch):
     found = open_encoder(str(version))
     assert found.name == "muse_jobs/1"
     assert found.source.startswith(str(version))
+    assert found.field_scores is None
     expected = encoder(string_batch(*TEXTS))
     np.testing.assert_allclose(found.encode(TEXTS), expected, atol=1e-6)
+
+
+def test_the_fields_head_of_an_export(encoder, tmp_path, string_batch):
+    head = FieldHead(512, ["งานขาย", "sales", "isco:25"])
+    version = export_savedmodel(encoder, tmp_path, fields=head)
+    scores, labels = open_encoder(str(version)).field_scores(TEXTS * 100)
+    assert labels == head.labels
+    expected = tf.sigmoid(head(encoder(string_batch(*TEXTS))))
+    np.testing.assert_allclose(scores[-len(TEXTS) :], expected, atol=1e-5)
 
 
 def save_contract(folder, *, dim=3, inputs="inputs", outputs="outputs"):
