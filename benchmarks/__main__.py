@@ -11,6 +11,7 @@ from muse_jobs.commandline import quiet_tensorflow, run_command
 
 SUBJECTS = (
     "training_cycle",
+    "training_memory",
     "platform_scale",
     "input_pipeline",
     "retrieval",

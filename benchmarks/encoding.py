@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from muse_jobs.data.sample.generator import sample_postings
 from muse_jobs.encoder.encode import text_encoder
+from muse_jobs.encoder.quantized import quantize
 from muse_jobs.encoder.weights import packaged_encoder
 
 # Multiplications and additions of mUSE's matrices: three projections and six
@@ -32,6 +33,21 @@ def measure() -> dict[str, float]:
     return {
         **_against_matmul(encoder, titles),
         "mixed lengths / the two parts alone": _mixed_lengths(encoder, titles),
+        **_int8(encoder, titles),
+    }
+
+
+def _int8(encoder, titles: list[str]) -> dict[str, float]:
+    """The encoder in 8 bits beside itself."""
+    whole, small = text_encoder(encoder), text_encoder(quantize(encoder))
+    cosines = (whole(titles) * small(titles)).sum(axis=1)
+    ratios = [
+        seconds_of(lambda: whole(titles)) / seconds_of(lambda: small(titles))
+        for _ in range(ROUNDS)
+    ]
+    return {
+        "int8 / float, titles a second": median(ratios),
+        "int8, lowest cosine to float": float(cosines.min()),
     }
 
 

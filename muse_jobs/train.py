@@ -22,7 +22,8 @@ from muse_jobs.commandline import (
 )
 from muse_jobs.errors import InputError
 from muse_jobs.files import check_writable, to_json, write_json
-from muse_jobs.training.config import TrainConfig
+from muse_jobs.serving.model_card import CARD_FILE, model_card
+from muse_jobs.training.config import CONFIG_FILE, FIELDS_FILE, TrainConfig
 from muse_jobs.training.inputs import REJECTS_FILE, read_inputs
 from muse_jobs.training.recipes import RECIPES
 
@@ -31,7 +32,6 @@ Fine-tunes mUSE on job postings, prints how it compares with plain mUSE on posti
 training did not see, and exports it for TF Serving. Without arguments it uses the
 shipped sample corpus."""
 
-CONFIG_FILE = "config.json"
 INPUTS_FILE = "inputs.json"
 REPORT_FILE = "report.json"
 PACKAGES = (
@@ -92,14 +92,11 @@ def _configure(given: dict[str, object], resume: bool) -> TrainConfig:
             "--resume needs the --run-dir of a run that was started; "
             f"{config.run_dir or 'none was given'}: no {CONFIG_FILE} there"
         )
-    saved = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in json.loads(saved_file.read_text("utf-8")).items()
-    }
+    saved = dataclasses.asdict(TrainConfig.load(config.run_dir))
     changed = [
         name
         for name, value in given.items()
-        if name not in FREE_ON_RESUME and value != saved.get(name, value)
+        if name not in FREE_ON_RESUME and value != saved[name]
     ]
     if changed:
         flag = "--" + changed[0].replace("_", "-")
@@ -130,14 +127,15 @@ def _run(config: TrainConfig) -> None:
         from muse_jobs.evaluation.postings import evaluate_postings
         from muse_jobs.evaluation.sets import LBKL_SETTINGS
         from muse_jobs.serving.savedmodel import export_savedmodel
-        from muse_jobs.training.model import MultiTaskEncoder
+        from muse_jobs.training.assembly import build_examples, build_model
         from muse_jobs.training.optimizers import FusedAdam
         from muse_jobs.training.run import train
         from muse_jobs.training.tasks import cycle_batches
 
     keras.utils.set_random_seed(config.seed)
     encoder = load_encoder(config.encoder)
-    examples = _examples(config, inputs, encoder.pieces)
+    examples = build_examples(config, inputs, encoder.pieces)
+    write_json(run_dir / FIELDS_FILE, labels)
     write_json(run_dir / CONFIG_FILE, dataclasses.asdict(config))
     _check_inputs(run_dir, {**inputs.checksums, "encoder": encoder.source})
     print(f"encoder: {encoder.source}")
@@ -150,12 +148,7 @@ def _run(config: TrainConfig) -> None:
             "title alone"
         )
 
-    model = MultiTaskEncoder(
-        encoder,
-        _heads(config, encoder.output_dim, labels),
-        max_tokens=config.max_tokens,
-        task_weights=config.weights,
-    )
+    model = build_model(config, encoder, labels)
     head_rate = RECIPES[config.recipe].head_learning_rate
     model.compile(
         FusedAdam(config.learning_rate),
@@ -203,7 +196,7 @@ def _run(config: TrainConfig) -> None:
         config.output,
         matching=model.head("jd"),
         fields=model.head("jf"),
-        files={REPORT_FILE: to_json(report) + "\n"},
+        files={REPORT_FILE: to_json(report) + "\n", CARD_FILE: model_card(report)},
     )
     write_json(run_dir / REPORT_FILE, {**report, "exported": str(exported)})
 
@@ -251,42 +244,6 @@ def _describe(data_report: dict) -> str:
         f"{split['validation']} validation, {split['test']} test), "
         f"{data_report['rejects']} rejected"
     )
-
-
-def _examples(config: TrainConfig, inputs, tokenize):
-    """Task name to its examples, in the order of the cycle."""
-    from muse_jobs.training.tasks import (
-        field_examples,
-        matching_examples,
-        ranking_examples,
-    )
-
-    postings = inputs.split.train
-    makers = {
-        "jt": lambda: ranking_examples([*postings, *inputs.translations]),
-        "jd": lambda: matching_examples(
-            postings,
-            tokenize=tokenize,
-            iou_threshold=config.iou_threshold,
-            pair_titles=config.pair_titles,
-        ),
-        "jf": lambda: field_examples(postings, inputs.labels),
-    }
-    return {task: makers[task]() for task in config.task_names}
-
-
-def _heads(config: TrainConfig, dim: int, labels):
-    """The heads of the chosen tasks, in the order of the cycle."""
-    from muse_jobs.training.heads import FieldHead, MatchingHead, RankingHead
-
-    makers = {
-        "jt": lambda: RankingHead(
-            RECIPES[config.recipe], temperature=config.temperature
-        ),
-        "jd": lambda: MatchingHead(dim),
-        "jf": lambda: FieldHead(dim, labels),
-    }
-    return [makers[task]() for task in config.task_names]
 
 
 def _head_scores(model) -> dict:

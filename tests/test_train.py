@@ -181,6 +181,34 @@ def test_the_command_leaves_a_model_and_a_report(small_run):
 
 
 @pytest.mark.slow
+def test_a_run_is_exported_again_with_its_heads(small_run):
+    """What `export` makes of a run's folder answers as the run's own export does."""
+    folder, _ = small_run
+    done = subprocess.run(
+        [sys.executable, "-m", "muse_jobs.export", "whole", "--output", "again"],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    texts = tf.constant(["พนักงานขาย", "Software Engineer"])
+    one, other = (
+        tf.saved_model.load(str(folder / name / "1")).signatures
+        for name in ("savedmodels/muse_jobs", "again")
+    )
+    assert set(one) == set(other)
+    for name in ("embed", "fields"):
+        values = {k: v for k, v in one[name](inputs=texts).items() if k != "labels"}
+        for key, own in values.items():
+            tf.debugging.assert_near(own, other[name](inputs=texts)[key], atol=1e-5)
+    card = (folder / "again" / "1" / "model_card.md").read_text("utf-8")
+    assert "## Figures on held-out jobs" in card and "recall_at_10_combined" in card
+    assert card.split("## Data")[1] == (
+        (folder / "savedmodels/muse_jobs/1/model_card.md").read_text("utf-8")
+    ).split("## Data")[1]
+
+
+@pytest.mark.slow
 def test_a_run_is_not_continued_with_other_data(small_run):
     folder, _ = small_run
     path = folder / "postings.jsonl"

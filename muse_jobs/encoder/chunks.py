@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-# (tokens, dim) embedded tokens, (texts + 1,) int64 row splits -> (texts, dim) vectors
+# (tokens, ...) tokens, (texts + 1,) int64 row splits -> (texts, dim) vectors
 Network = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
@@ -29,8 +29,9 @@ def in_chunks(
     Gao et al. 2021, arXiv 2101.06983.)
 
     Args:
-        network: encodes embedded texts, each text by itself.
-        embedded: (tokens, dim).
+        network: encodes texts, each by itself.
+        embedded: (tokens, dim); without ``recompute`` also (tokens,) ids, which the
+            network looks up, so that no more than a chunk of them is embedded.
         row_splits: (texts + 1,) int64, where each text begins.
         tokens: of a chunk.
         output_dim: of the network's vectors.

@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from muse_jobs.errors import InputError
 BLOCK_TEXTS = 1024
 BLOCK_CHARACTERS = 2**20
 BLOCK_ROWS = 4096
+RECENT_TEXTS = 65536
 SAVE_SECONDS = 5.0
 CACHE_KIB = 32 * 1024
 PROBES = 8
@@ -144,17 +146,23 @@ class EmbeddingWork:
             prepare: makes the text that is encoded; called once a distinct text.
         """
         count, skipped = 0, Counter()
-        self._run("BEGIN")
-        try:
-            for statement in _TABLES.split(";"):
-                self._run(statement)
+        # Most repeats are near each other or frequent: these need no look-up.
+        number_of = lru_cache(RECENT_TEXTS)(partial(self._number, prepare=prepare))
+
+        def numbered() -> Iterator[tuple[str, int]]:
+            nonlocal count
             for identifier, text in rows:
                 if identifier is None:
                     skipped[text] += 1
                     continue
                 count += 1
-                number = self._number(text, prepare)
-                self._run("INSERT INTO rows VALUES (?, ?)", identifier, number)
+                yield identifier, number_of(text)
+
+        self._run("BEGIN")
+        try:
+            for statement in _TABLES.split(";"):
+                self._run(statement)
+            self._database.executemany("INSERT INTO rows VALUES (?, ?)", numbered())
             self._run("CREATE INDEX by_length ON texts (length DESC, number)")
             (texts,) = self._run("SELECT COUNT(*) FROM texts").fetchone()
             self._keep(

@@ -97,7 +97,7 @@ class HubEncoder(keras.layers.Layer):
     @property
     def resources(self) -> list:
         """What an export must hold beside the variables."""
-        return [self._module]
+        return [self._module, self._tokenizer] if self._tokenizer else [self._module]
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.output_dim)

@@ -233,14 +233,18 @@ class MuseEncoder(keras.layers.Layer):
         Returns:
             (batch, 512) float32, unit norm.
         """
-        embedded = tf.gather(tf.convert_to_tensor(self.embedding), ids.values)
+        table = tf.convert_to_tensor(self.embedding)
+
+        def encode(ids: tf.Tensor, row_splits: tf.Tensor) -> tf.Tensor:
+            return self._encode_embedded(tf.gather(table, ids), row_splits)
+
+        options = {"tokens": TOKENS_AT_ONCE, "output_dim": OUTPUT_DIM}
+        if not training:
+            return in_chunks(encode, ids.values, ids.row_splits, **options)
+        # Looked up at once, so that the gradient is that of the rows alone.
+        embedded = tf.gather(table, ids.values)
         return in_chunks(
-            self._encode_embedded,
-            embedded,
-            ids.row_splits,
-            tokens=TOKENS_AT_ONCE,
-            output_dim=OUTPUT_DIM,
-            recompute=bool(training),
+            self._encode_embedded, embedded, ids.row_splits, recompute=True, **options
         )
 
     def _encode_embedded(self, embedded: tf.Tensor, row_splits: tf.Tensor):

@@ -155,13 +155,20 @@ class QuantizedEncoder(keras.layers.Layer):
             (batch, 512) float32, unit norm.
         """
         # Not tf.gather of the variable: after one, each read of it copies the table.
-        rounded = tf.gather(tf.convert_to_tensor(self.embedding), ids.values)
-        steps = tf.gather(tf.convert_to_tensor(self.steps), ids.values)
-        groups = tf.reshape(tf.cast(rounded, tf.float32), (-1, steps.shape[1], GROUP))
-        embedded = groups * steps[:, :, tf.newaxis]
+        rounded = tf.convert_to_tensor(self.embedding)
+        steps = tf.convert_to_tensor(self.steps)
+
+        def encode(ids: tf.Tensor, row_splits: tf.Tensor) -> tf.Tensor:
+            numbers = tf.cast(tf.gather(rounded, ids), tf.float32)
+            groups = tf.reshape(numbers, (-1, steps.shape[1], GROUP))
+            embedded = groups * tf.gather(steps, ids)[:, :, tf.newaxis]
+            return self._encode_embedded(
+                tf.reshape(embedded, (-1, EMBEDDING_DIM)), row_splits
+            )
+
         return in_chunks(
-            self._encode_embedded,
-            tf.reshape(embedded, (-1, EMBEDDING_DIM)),
+            encode,
+            ids.values,
             ids.row_splits,
             tokens=TOKENS_AT_ONCE,
             output_dim=OUTPUT_DIM,

@@ -7,6 +7,12 @@ takes ``inputs`` and gives ``probabilities`` (batch, fields) and ``labels`` (bat
 fields). Signatures of heads that are not there are absent. The loaded object can be
 called on a string tensor and has ``trainable_variables``, so it can be fine-tuned
 again.
+
+No request can exhaust the memory: a text is cut at `MAX_BYTES` bytes and then at
+`MAX_TOKENS` tokens, and of all texts of a request the encoder holds one chunk at a
+time. Beside the model stand warm-up requests for every signature
+(`muse_jobs.serving.warmup`), TensorFlow's ``fingerprint.pb``, and the files that the
+export was given.
 """
 
 from __future__ import annotations
@@ -21,6 +27,8 @@ import numpy as np
 import tensorflow as tf
 
 from muse_jobs.files import check_writable
+from muse_jobs.serving.versions import list_versions
+from muse_jobs.serving.warmup import write_warmup
 
 # Texts that the read-back compares, in both languages and of every awkward kind.
 PROBES = (
@@ -32,6 +40,10 @@ PROBES = (
     b"accounting " * 400,
 )
 TOLERANCE = 1e-5
+# A Thai page is about 1,000 tokens. The bytes are cut first, so that the tokeniser
+# does not walk through megabytes; no piece of mUSE's is longer than 48 bytes.
+MAX_TOKENS = 2048
+MAX_BYTES = 48 * MAX_TOKENS
 
 
 class ExportedModel(tf.Module):
@@ -75,6 +87,7 @@ def export_savedmodel(
     beside = base / f".export-{os.getpid()}"
     try:
         _save(encoder, matching, fields, beside)
+        write_warmup(beside)
         _read_back(encoder, beside)
         for name, content in (files or {}).items():
             (beside / name).write_text(content, encoding="utf-8")
@@ -83,16 +96,8 @@ def export_savedmodel(
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def versions(base: str | Path) -> list[int]:
-    """The versions below a model's folder, lowest first."""
-    folder = Path(base)
-    if not folder.is_dir():
-        return []
-    return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
-
-
 def _rename_to_next(beside: Path, base: Path) -> Path:
-    number = (versions(base) or [0])[-1] + 1
+    number = (list_versions(base) or [0])[-1] + 1
     while True:
         target = base / str(number)
         try:
@@ -113,10 +118,13 @@ def _save(
 ) -> None:
     heads = [head for head in (matching, fields) if head is not None]
     texts = tf.TensorSpec((None,), tf.string, name="inputs")
+    # A module whose tokens are not known can be cut by bytes alone.
+    max_tokens = MAX_TOKENS if encoder.sentencepiece_model else None
 
     @tf.function(input_signature=[texts])
     def embed(inputs):
-        return encoder(inputs)
+        inputs = tf.strings.substr(inputs, 0, MAX_BYTES)
+        return encoder(inputs, max_tokens=max_tokens)
 
     @tf.function(input_signature=[texts])
     def serve_embed(inputs):

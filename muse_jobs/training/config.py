@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 from muse_jobs.data.duplicates import DUPLICATES
 from muse_jobs.errors import InputError
 from muse_jobs.training.recipes import RECIPES
 
+CONFIG_FILE = "config.json"
+FIELDS_FILE = "fields.json"  # a run's job fields, in the order of the jf head
 TASKS = ("jt", "jd", "jf")
 PAIR_TITLES = ("any", "same", "other")
 
@@ -112,6 +116,19 @@ class TrainConfig:
                 f"received {self.max_tokens}"
             )
         _ = self.weights
+
+    @classmethod
+    def load(cls, run_dir: str | Path) -> TrainConfig:
+        """The configuration that a run was started with."""
+        saved = json.loads(Path(run_dir, CONFIG_FILE).read_text(encoding="utf-8"))
+        names = {field.name for field in fields(cls)}
+        return cls(
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in saved.items()
+                if name in names
+            }
+        )
 
     @property
     def task_names(self) -> tuple[str, ...]:

@@ -99,8 +99,21 @@ def train(
                 _When(is_due, lambda model: _save(model, state, folder), state),
             ],
         )
-    _weights(model).read(_path(folder, _best_name(state))).assert_consumed()
+    load_best(model, folder, state)
     return state
+
+
+def load_best(model: MultiTaskEncoder, folder: Path, state: RunState) -> None:
+    """Gives a model the best weights of a run."""
+    _weights(model).read(_path(folder, _best_name(state))).assert_consumed()
+
+
+def read_state(folder: Path) -> RunState:
+    """Where the run in a folder stands."""
+    path = folder / STATE_FILE
+    if not path.exists():
+        return RunState()
+    return RunState(**json.loads(path.read_text(encoding="utf-8")))
 
 
 class CycleLog(keras.callbacks.Callback):
@@ -237,9 +250,7 @@ def _save(model: MultiTaskEncoder, state: RunState, folder: Path) -> None:
 
 
 def _restore(model: MultiTaskEncoder, folder: Path) -> RunState:
-    path = folder / STATE_FILE
-    if not path.exists():
-        return RunState()
-    state = RunState(**json.loads(path.read_text(encoding="utf-8")))
-    _everything(model).read(_path(folder, state.checkpoint)).assert_consumed()
+    state = read_state(folder)
+    if state.checkpoint:
+        _everything(model).read(_path(folder, state.checkpoint)).assert_consumed()
     return state

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from muse_jobs.data import privacy
 from muse_jobs.data.postings import JobPosting
 from muse_jobs.data.privacy import find_personal_data, mask_personal_data
 from muse_jobs.data.readers import read_postings
@@ -128,3 +129,11 @@ def test_reading_masks_by_default(tmp_path, keep):
         JobPosting("1", expected, None, expected, extra={"contact": expected})
     ]
     assert result.masked == ({} if keep else {"phone": 3})
+
+
+@given(st.text(st.sampled_from("aLlIiNnEeDd wW.ไลน์อดี#_-+ก"), max_size=40))
+def test_a_text_without_suspect_signs_holds_nothing_to_find(text):
+    """The quick look at a text passes over none that a pattern would match."""
+    if not privacy._SUSPECT.search(text):
+        for pattern in privacy._PATTERNS.values():
+            assert not pattern.search(text)

@@ -9,7 +9,8 @@ import tensorflow as tf
 from muse_jobs.encoder.sources import load_encoder
 from muse_jobs.errors import InputError
 from muse_jobs.serving import savedmodel
-from muse_jobs.serving.savedmodel import export_savedmodel, versions
+from muse_jobs.serving.savedmodel import MAX_TOKENS, export_savedmodel
+from muse_jobs.serving.versions import list_versions
 from muse_jobs.training.heads import FieldHead, MatchingHead
 
 TEXTS = ["พนักงานขาย (ด่วน!)", "Senior Accountant", "", "งาน " * 400]
@@ -120,6 +121,33 @@ def test_signatures_have_the_contracts_names_shapes_and_types(exported):
     }
 
 
+def test_a_long_text_is_cut_at_the_limit_of_tokens(exported, encoder):
+    text = "พนักงาน " * 40_000
+    model = tf.saved_model.load(str(exported))
+    (served,) = model.signatures["embed"](inputs=tf.constant([text]))["outputs"]
+    (cut,) = encoder(tf.constant([text[:50_000]]), max_tokens=MAX_TOKENS)
+    np.testing.assert_allclose(served, cut, atol=1e-5)
+
+
+def test_many_long_texts_are_never_embedded_at_once(exported):
+    """10,000 texts of 2,048 tokens would be 42 GB; a chunk of them is 6 MB."""
+    code = (
+        "import resource, sys\n"
+        "import tensorflow as tf, tensorflow_text\n"
+        "model = tf.saved_model.load(sys.argv[1])\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "texts = tf.constant(['x ' * 3000] * 300)\n"
+        "model.signatures['embed'](inputs=texts)['outputs'].numpy()\n"
+        "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print((after - before) / 2**20)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(exported)], capture_output=True, text=True
+    )
+    # 300 x 2,048 x 2 KB would be 1.2 GB for the table's rows alone.
+    assert float(done.stdout) < 0.6, done.stderr
+
+
 def test_weights_are_saved_once(exported):
     data = exported / "variables" / "variables.data-00000-of-00001"
     encoder_bytes = 4 * 68_927_232
@@ -140,7 +168,7 @@ def test_signatures_of_missing_heads_are_absent_and_the_next_number_is_taken(
         "serving_default",
         "embed",
     }
-    assert versions(base) == [7, 8]
+    assert list_versions(base) == [7, 8]
     assert (base / "7" / "mine").read_text() == "keep"
     assert not [entry for entry in base.iterdir() if entry.name.startswith(".")]
 
