@@ -129,7 +129,7 @@ def _run(config: TrainConfig) -> None:
         from muse_jobs.serving.savedmodel import export_savedmodel
         from muse_jobs.training.assembly import build_examples, build_model
         from muse_jobs.training.optimizers import FusedAdam
-        from muse_jobs.training.run import train
+        from muse_jobs.training.run import load_base, load_best, train
         from muse_jobs.training.tasks import cycle_batches
 
     keras.utils.set_random_seed(config.seed)
@@ -155,8 +155,6 @@ def _run(config: TrainConfig) -> None:
         keras.optimizers.Adam(head_rate) if head_rate else None,
     )
     encode = text_encoder(encoder)  # whole texts, as the export takes them
-    plain = evaluate_postings(encode, split, seed=config.seed)
-
     validation_pool = title_pool(split.validation, seed=config.seed)
     state = train(
         model,
@@ -169,6 +167,9 @@ def _run(config: TrainConfig) -> None:
         validate_every=config.validate_every,
         patience=config.patience,
     )
+    load_base(model, run_dir)
+    plain = evaluate_postings(encode, split, seed=config.seed)
+    load_best(model, run_dir, state)
     tuned = evaluate_postings(encode, split, seed=config.seed, **_head_scores(model))
     rows = compare(plain, tuned)
     figures = plain[0].figures

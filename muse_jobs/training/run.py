@@ -1,7 +1,7 @@
 """A training run: cycles, validation, the best weights, checkpoints, resuming.
 
-A run lives in a folder: ``checkpoints/`` has the newest whole checkpoint and the best
-weights so far, ``state.json`` names them, ``cycles.jsonl`` has the losses of each cycle
+A run lives in a folder: ``checkpoints/`` has the weights that it began with, the newest
+whole checkpoint and the best weights so far, ``state.json`` names them, ``cycles.jsonl`` has the losses of each cycle
 and ``tensorboard/`` the same figures for TensorBoard.
 """
 
@@ -24,6 +24,7 @@ from muse_jobs.training.model import MultiTaskEncoder
 STATE_FILE = "state.json"
 CYCLES_FILE = "cycles.jsonl"
 CHECKPOINTS = "checkpoints"
+BASE = "base"
 CHOSEN_BY = "recall_at_10_combined"
 
 Validate = Callable[[], dict[str, float]]
@@ -82,6 +83,7 @@ def train(
     writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
     validation = Validation(validate, state, folder, writer, patience)
     if not state.history:
+        _weights(model).write(_path(folder, BASE))
         validation.run(model)
 
     def is_due(cycle: int) -> bool:
@@ -106,6 +108,11 @@ def train(
 def load_best(model: MultiTaskEncoder, folder: Path, state: RunState) -> None:
     """Gives a model the best weights of a run."""
     _weights(model).read(_path(folder, _best_name(state))).assert_consumed()
+
+
+def load_base(model: MultiTaskEncoder, folder: Path) -> None:
+    """Gives a model the weights that a run began with."""
+    _weights(model).read(_path(folder, BASE)).assert_consumed()
 
 
 def read_state(folder: Path) -> RunState:
@@ -245,7 +252,7 @@ def _save(model: MultiTaskEncoder, state: RunState, folder: Path) -> None:
     _everything(model).write(_path(folder, state.checkpoint))
     write_json(folder / STATE_FILE, dataclasses.asdict(state))
     for entry in (folder / CHECKPOINTS).iterdir():
-        if entry.name not in (state.checkpoint, _best_name(state)):
+        if entry.name not in (BASE, state.checkpoint, _best_name(state)):
             shutil.rmtree(entry)
 
 
