@@ -18,6 +18,7 @@ SUBJECTS = (
     "embedding",
     "encoding",
     "peers",
+    "serving",
 )
 
 

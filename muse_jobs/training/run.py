@@ -1,8 +1,9 @@
 """A training run: cycles, validation, the best weights, checkpoints, resuming.
 
 A run lives in a folder: ``checkpoints/`` has the weights that it began with, the newest
-whole checkpoint and the best weights so far, ``state.json`` names them, ``cycles.jsonl`` has the losses of each cycle
-and ``tensorboard/`` the same figures for TensorBoard.
+whole checkpoint and the best weights so far, ``state.json`` names them,
+``cycles.jsonl`` has the losses of each cycle and ``tensorboard/`` the same figures for
+TensorBoard.
 """
 
 from __future__ import annotations

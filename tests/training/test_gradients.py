@@ -56,8 +56,6 @@ def test_gradients_of_1024_pairs_are_the_direct_ones(encoder, monkeypatch):
     with tf.GradientTape() as tape:
         expected = direct_loss(encoder(thai + english))
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
-    for ours, direct in zip(
-        gradients, tape.gradient(expected, variables), strict=True
-    ):
+    for ours, direct in zip(gradients, tape.gradient(expected, variables), strict=True):
         ours, direct = map(tf.convert_to_tensor, (ours, direct))
         np.testing.assert_allclose(ours, direct, atol=1e-5)

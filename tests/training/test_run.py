@@ -104,10 +104,21 @@ def test_where_the_figure_is_not_defined_the_newest_weights_are_the_best(tmp_pat
     assert (state.cycle, state.best_cycle, state.best_value) == (12, 12, None)
 
 
-def test_only_the_newest_and_the_best_checkpoint_are_kept(tmp_path):
+def test_the_first_the_newest_and_the_best_checkpoint_are_kept(tmp_path):
     go(tmp_path, values=[0.1, 0.9, 0.2, 0.3, 0.4])
     names = {entry.name for entry in (tmp_path / run.CHECKPOINTS).iterdir()}
-    assert names == {"best-000003", "cycle-000012"}
+    assert names == {"base", "best-000003", "cycle-000012"}
+
+
+def test_the_weights_that_a_run_began_with_come_back(tmp_path):
+    model, state = go(tmp_path, values=[0.1, 0.9, 0.2, 0.3, 0.4])
+    best = [v.numpy() for v in model.variables]
+    run.load_base(model, tmp_path)
+    for one, other in zip(model.variables, make().variables, strict=True):
+        np.testing.assert_array_equal(one, other)
+    run.load_best(model, tmp_path, state)
+    for one, other in zip(model.variables, best, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_tensorboard_reads_the_scalars(tmp_path):
