@@ -203,9 +203,12 @@ def test_a_run_is_exported_again_with_its_heads(small_run):
             tf.debugging.assert_near(own, other[name](inputs=texts)[key], atol=1e-5)
     card = (folder / "again" / "1" / "model_card.md").read_text("utf-8")
     assert "## Figures on held-out jobs" in card and "recall_at_10_combined" in card
-    assert card.split("## Data")[1] == (
-        (folder / "savedmodels/muse_jobs/1/model_card.md").read_text("utf-8")
-    ).split("## Data")[1]
+    assert (
+        card.split("## Data")[1]
+        == (
+            (folder / "savedmodels/muse_jobs/1/model_card.md").read_text("utf-8")
+        ).split("## Data")[1]
+    )
 
 
 @pytest.mark.slow

@@ -11,6 +11,8 @@ __getattr__, __dir__, __all__ = attach(
         "list_versions": "muse_jobs.serving.versions",
         "promote": "muse_jobs.serving.versions",
         "roll_back": "muse_jobs.serving.versions",
+        "ServingError": "muse_jobs.serving.transports",
+        "SearchEngine": "muse_jobs.serving.engine",
         "SearchIndex": "muse_jobs.serving.index",
     },
 )

@@ -1,0 +1,1 @@
+"""A page on which two encoders search side by side; `app` serves it."""
