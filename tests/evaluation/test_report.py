@@ -1,12 +1,10 @@
-import os
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 
 import pytest
 
 from muse_jobs.evaluation.report import render_report
+from tests.browser import chromium
 from tests.report_sample import estimate, query, sample_report
 
 VOID = {"meta", "br", "link", "img", "hr"}
@@ -224,32 +222,12 @@ def test_every_text_is_escaped():
 def test_a_browser_draws_the_page(html, width, tmp_path):
     from matplotlib.image import imread
 
-    browser = shutil.which("chromium")
-    if browser is None:
-        reason = "no chromium: install Debian's chromium and fonts-noto-core"
-        if os.environ.get("MUSE_JOBS_REQUIRE_DATA") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
     (tmp_path / "report.html").write_text(html, "utf-8")
-    subprocess.run(
-        [
-            browser,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            f"--user-data-dir={tmp_path / 'profile'}",
-            f"--window-size={width},2400",
-            f"--screenshot={tmp_path / 'report.png'}",
-            (tmp_path / "report.html").as_uri(),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=120,
+    chromium(
+        tmp_path / "profile",
+        f"--window-size={width},2400",
+        f"--screenshot={tmp_path / 'report.png'}",
+        (tmp_path / "report.html").as_uri(),
     )
     pixels = (imread(tmp_path / "report.png")[..., :3] * 255).round().astype(int)
     for colour in ((0, 0x72, 0xB2), (0xE6, 0x9F, 0)):  # the bars of both languages

@@ -1,9 +1,6 @@
 import html
-import os
 import re
-import shutil
 import socket
-import subprocess
 import threading
 import time
 from urllib.parse import quote
@@ -17,6 +14,7 @@ from muse_jobs.serving.engine import SearchEngine
 from muse_jobs.serving.index import PROBES, SearchIndex
 from muse_jobs.serving.page.app import create_app
 from tests import hash_encoder
+from tests.browser import chromium
 
 ATTACK = "<img src=x onerror=\"document.title='broken'\">"
 TITLES = {
@@ -153,32 +151,14 @@ def test_the_files_ask_for_nothing_elsewhere(address):
 @pytest.fixture(scope="module")
 def browse(address, tmp_path_factory):
     """What the page holds when it has done its work, as a browser says it."""
-    browser = shutil.which("chromium")
-    if browser is None:
-        reason = "no chromium: install Debian's chromium and fonts-noto-core"
-        if os.environ.get("MUSE_JOBS_REQUIRE_DATA") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
 
     def dump(query):
-        command = [
-            browser,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--no-proxy-server",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
+        return chromium(
+            tmp_path_factory.mktemp("profile"),
             "--virtual-time-budget=10000",
             "--dump-dom",
             f"{address}/{query}",
-        ]
-        done = subprocess.run(command, capture_output=True, timeout=120, check=True)
-        return done.stdout.decode()
+        )
 
     return dump
 
