@@ -10,7 +10,13 @@ from pathlib import Path
 from muse_jobs.commandline import quiet_tensorflow, run_command
 from muse_jobs.errors import InputError
 from muse_jobs.files import to_json
-from muse_jobs.training.config import CONFIG_FILE, FIELDS_FILE, TrainConfig
+from muse_jobs.training.config import (
+    CONFIG_FILE,
+    FIELDS_FILE,
+    INPUTS_FILE,
+    REPORT_FILE,
+    TrainConfig,
+)
 
 DESCRIPTION = """\
 Writes a model as the next version of a model folder, for TensorFlow Serving: a training
@@ -74,7 +80,7 @@ def _export(arguments) -> int:
         encoder,
         arguments.output,
         **heads,
-        files={"report.json": to_json(report) + "\n", CARD_FILE: model_card(report)},
+        files={REPORT_FILE: to_json(report) + "\n", CARD_FILE: model_card(report)},
     )
     size = sum(file.stat().st_size for file in folder.rglob("*")) / 1e6
     print(f"{encoder.source}\n{folder}, {size:.0f} MB")
@@ -96,12 +102,29 @@ def _of_run(run_dir: Path):
             f"muse_jobs.train --resume --run-dir {run_dir}`"
         )
     config = TrainConfig.load(run_dir)
-    labels = json.loads((run_dir / FIELDS_FILE).read_text("utf-8"))
+    files = {name: run_dir / name for name in (FIELDS_FILE, INPUTS_FILE, REPORT_FILE)}
+    missing = [name for name, path in files.items() if not path.is_file()]
+    if missing:
+        raise InputError(
+            f"{run_dir}: {', '.join(missing)} missing: the run has not ended; go on "
+            f"with `python -m muse_jobs.train --resume --run-dir {run_dir}`"
+        )
+    labels, inputs, report = (
+        json.loads(path.read_text("utf-8")) for path in files.values()
+    )
+    if report["training"]["best_cycle"] != state.best_cycle:
+        raise InputError(
+            f"{run_dir}: the run has better weights than its report speaks of; go on "
+            f"with `python -m muse_jobs.train --resume --run-dir {run_dir}`"
+        )
     encoder = load_encoder(config.encoder)
+    if encoder.source != inputs["encoder"]:
+        raise InputError(
+            f"{run_dir}: the run began with {inputs['encoder']}; {config.encoder} is "
+            f"now {encoder.source}"
+        )
     model = build_model(config, encoder, labels)
     load_best(model, run_dir, state)
-    report_file = run_dir / "report.json"
-    report = json.loads(report_file.read_text("utf-8")) if report_file.is_file() else {}
     encoder.source = f"{encoder.source}, fine-tuned: {run_dir}"
     return encoder, {"matching": model.head("jd"), "fields": model.head("jf")}, report
 

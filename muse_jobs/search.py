@@ -101,7 +101,8 @@ def _query(arguments) -> None:
     from muse_jobs.serving.index import SearchIndex
 
     index = SearchIndex.load(arguments.index)
-    texts = [text.strip() for text in arguments.texts]
+    # Half a character, as a terminal may send it, can be neither encoded nor printed.
+    texts = [t.encode(errors="replace").decode().strip() for t in arguments.texts]
     if any(not text for text in texts):
         raise InputError("expected a query, received an empty one")
     encoder = _open_encoder(arguments.encoder or index.source)
@@ -129,14 +130,11 @@ def format_results(results: Sequence[dict]) -> str:
 
     # Marks above and below Thai letters take no column; nor may a title steer the
     # terminal.
-    titles = [
-        "".join(c if c.isprintable() else " " for c in result["title"])
-        for result in results
-    ]
+    titles = [_printable(result["title"]) for result in results]
     width = max(map(cell_len, titles))
     lines = []
     for rank, (title, result) in enumerate(zip(titles, results, strict=True), start=1):
-        first, *others = result["ids"]
+        first, *others = map(_printable, result["ids"])
         more = f" + {len(others)}" if others else ""
         space = " " * (width - cell_len(title))
         lines.append(
@@ -144,6 +142,10 @@ def format_results(results: Sequence[dict]) -> str:
             f"{title}{space}  {first}{more}"
         )
     return "\n".join(lines)
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _page(arguments) -> None:
@@ -165,6 +167,7 @@ def _page(arguments) -> None:
             engines.append(SearchEngine(name, index, encoder.encode))
         app = create_app(engines, k=arguments.k)
         host, port = arguments.host, listening.getsockname()[1]
+        host = f"[{host}]" if ":" in host else host
         print(f"page: http://{host}:{port}/ (Ctrl+C ends it)", flush=True)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
         server.run(sockets=[listening])

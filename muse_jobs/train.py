@@ -23,7 +23,13 @@ from muse_jobs.commandline import (
 from muse_jobs.errors import InputError
 from muse_jobs.files import check_writable, to_json, write_json
 from muse_jobs.serving.model_card import CARD_FILE, model_card
-from muse_jobs.training.config import CONFIG_FILE, FIELDS_FILE, TrainConfig
+from muse_jobs.training.config import (
+    CONFIG_FILE,
+    FIELDS_FILE,
+    INPUTS_FILE,
+    REPORT_FILE,
+    TrainConfig,
+)
 from muse_jobs.training.inputs import REJECTS_FILE, read_inputs
 from muse_jobs.training.recipes import RECIPES
 
@@ -32,8 +38,6 @@ Fine-tunes mUSE on job postings, prints how it compares with plain mUSE on posti
 training did not see, and exports it for TF Serving. Without arguments it uses the
 shipped sample corpus."""
 
-INPUTS_FILE = "inputs.json"
-REPORT_FILE = "report.json"
 PACKAGES = (
     "muse-jobs",
     "tensorflow",

@@ -63,6 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         labels = roll_back(config, base)
     print(", ".join(f"{label}: {number}" for label, number in sorted(labels.items())))
+    if arguments.action == "promote" and arguments.version not in labels.values():
+        print(
+            f"version {arguments.version} is loaded without a label, since canary was "
+            "another: promote it again when it is available"
+        )
     return 0
 
 

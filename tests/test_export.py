@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -6,7 +7,9 @@ import tensorflow as tf
 
 from muse_jobs import export
 from muse_jobs.errors import InputError
-from muse_jobs.files import write_json
+from muse_jobs.files import to_json, write_json
+from muse_jobs.serving.model_card import model_card
+from muse_jobs.training.config import TrainConfig
 
 
 def test_an_int8_version_is_small_and_close(encoder, tmp_path, capsys):
@@ -42,3 +45,38 @@ def test_a_run_without_weights_is_one_error(tmp_path):
     write_json(tmp_path / "config.json", {})
     with pytest.raises(InputError, match="no best weights yet"):
         export.main([str(tmp_path), "--output", str(tmp_path / "out")])
+
+
+def test_a_card_of_figures_that_are_not_defined():
+    """They are NaN, and null once the report has been JSON."""
+    report = {
+        "encoder": "packaged",
+        "config": dataclasses.asdict(TrainConfig()),
+        "data": {
+            "postings": 9,
+            "split": {"train": 3, "validation": 3, "test": 3},
+            "with": {"title_th": 9},
+            "sha256": {"a.jsonl": "0" * 64},
+            "masked personal data": {"phone": 2},
+        },
+        "training": {"cycles": 2, "best_cycle": 2},
+        "test": {
+            "lbkl": {
+                "base": float("nan"),
+                "tuned": 0.25,
+                "difference": dict.fromkeys(("mean", "low", "high"), float("nan")),
+            }
+        },
+        "lbkl": {
+            "k": 10,
+            "epsilon": 0.01,
+            "direction": "P||Q",
+            "blind": float("nan"),
+            "ceiling": 1.624,
+        },
+        "versions": {"keras": "3"},
+    }
+    card = model_card(report)
+    assert "| `lbkl` | - | 0.250 | - (- to -) |" in card
+    assert "2 phone" in card
+    assert model_card(json.loads(to_json(report))) == card

@@ -27,6 +27,7 @@ BLOCK_TEXTS = 1024
 BLOCK_CHARACTERS = 2**20
 BLOCK_ROWS = 4096
 RECENT_TEXTS = 65536
+SHORT_TEXT = 200  # characters; longer ones are not held in memory
 SAVE_SECONDS = 5.0
 CACHE_KIB = 32 * 1024
 PROBES = 8
@@ -147,7 +148,8 @@ class EmbeddingWork:
         """
         count, skipped = 0, Counter()
         # Most repeats are near each other or frequent: these need no look-up.
-        number_of = lru_cache(RECENT_TEXTS)(partial(self._number, prepare=prepare))
+        look_up = partial(self._number, prepare=prepare)
+        recent = lru_cache(RECENT_TEXTS)(look_up)
 
         def numbered() -> Iterator[tuple[str, int]]:
             nonlocal count
@@ -156,7 +158,8 @@ class EmbeddingWork:
                     skipped[text] += 1
                     continue
                 count += 1
-                yield identifier, number_of(text)
+                is_short = len(text) <= SHORT_TEXT
+                yield identifier, recent(text) if is_short else look_up(text)
 
         self._run("BEGIN")
         try:

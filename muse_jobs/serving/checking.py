@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401  its ops are in the server too
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from muse_jobs.errors import InputError
@@ -65,8 +66,8 @@ def check_version(folder: str | Path) -> Iterator[tuple[str, str]]:
     for name, look in looks.items():
         problem = look(folder)
         yield name, problem
-        if problem and name == "saved_model.pb":
-            return
+        if problem and name in ("saved_model.pb", "warm-up"):
+            return  # what follows would read it
 
 
 def _graph(folder: Path) -> str:
@@ -110,7 +111,10 @@ def _fingerprint(folder: Path) -> str:
 def _warmup(folder: Path) -> str:
     if not (folder / WARMUP_FILE).is_file():
         return f"no {WARMUP_FILE}: the first requests will be slow"
-    records = list(_warmup_requests(folder))
+    try:
+        records = list(_warmup_requests(folder))
+    except (tf.errors.OpError, DecodeError):
+        return f"{WARMUP_FILE} cannot be read: export the version again"
     if not 0 < len(records) <= MOST_WARMUP_RECORDS:
         return f"expected 1 to {MOST_WARMUP_RECORDS} records, received {len(records)}"
     asked = {signature for signature, _ in records}

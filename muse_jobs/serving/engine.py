@@ -37,7 +37,7 @@ class SearchEngine:
         Raises:
             InputError: the text is empty.
         """
-        # Half a character, as a terminal may send it, cannot be encoded.
+        # Half a character cannot be encoded.
         text = text.encode(errors="replace").decode().strip()
         if not text:
             raise InputError("expected a query, received an empty one")

@@ -150,7 +150,14 @@ class SearchIndex:
                 found = _import_faiss().read_index(str(folder / names["faiss"]))
         except InputError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        except (
+            OSError,
+            EOFError,
+            LookupError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise InputError(
                 f"{folder}: the index is damaged ({error}); build it again"
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 CARD_FILE = "model_card.md"
@@ -88,17 +89,21 @@ def _figures(report: Mapping) -> list[str]:
         "",
         f"Language bias (LBKL, nats, {lbkl['direction']}, k = {lbkl['k']}, epsilon = "
         f"{lbkl['epsilon']}): 0 is even; on this pool blind rankings have "
-        f"{lbkl['blind']:.3f}, a ranking with the query's own language first "
-        f"{lbkl['ceiling']:.3f}.",
+        f"{_number(lbkl['blind'])}, a ranking with the query's own language first "
+        f"{_number(lbkl['ceiling'])}.",
     ]
 
 
 def _row(name: str, row: Mapping) -> str:
-    base = "-" if row["base"] is None else f"{row['base']:.3f}"
-    change = row["difference"]
-    interval = (
-        "-"
-        if change is None
-        else f"{change['mean']:+.3f} ({change['low']:+.3f} to {change['high']:+.3f})"
+    interval = "-"
+    if row["difference"] is not None:
+        change = [_number(row["difference"][k], "+") for k in ("mean", "low", "high")]
+        interval = "{} ({} to {})".format(*change)
+    return (
+        f"| `{name}` | {_number(row['base'])} | {_number(row['tuned'])} | {interval} |"
     )
-    return f"| `{name}` | {base} | {row['tuned']:.3f} | {interval} |"
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    """What is not defined is NaN, and None where it has gone through JSON."""
+    return "-" if value is None or math.isnan(value) else f"{value:{sign}.3f}"

@@ -64,6 +64,7 @@ class Rest:
         self._path = f"{url.rstrip('/')}/v1/models/{quote(model, safe='')}"
         if version is not None:
             self._path += f"/versions/{version}"
+        self._label = label
         if label is not None:
             self._path += f"/labels/{quote(label, safe='')}"
 
@@ -109,6 +110,8 @@ class Rest:
 
     def ready(self, timeout: float) -> bool:
         """Whether the server says that it serves the model."""
+        if self._label is not None:  # the state of a label is that of any version
+            return isinstance(self._ask("GET", "/metadata", timeout), dict)
         answer = self._ask("GET", "", timeout)
         if not isinstance(answer, dict):
             return False
@@ -133,7 +136,7 @@ class Rest:
                         raise httpx.ReadTimeout("")
         except httpx.TimeoutException:
             raise ServingError("no answer in time") from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             lost = isinstance(error, (httpx.NetworkError, httpx.RemoteProtocolError))
             kind = Unavailable if lost else ServingError
             raise kind(f"no answer: {error or type(error).__name__}") from None
@@ -175,6 +178,7 @@ class Grpc:
             import grpc
             import tensorflow as tf
             from tensorflow_serving.apis import (
+                get_model_metadata_pb2,
                 get_model_status_pb2,
                 model_pb2,
                 model_service_pb2_grpc,
@@ -187,6 +191,7 @@ class Grpc:
         self._grpc, self._tf = grpc, tf
         self._request = predict_pb2.PredictRequest
         self._status = get_model_status_pb2
+        self._metadata = get_model_metadata_pb2
         self._spec = model_pb2.ModelSpec(name=model)
         if version is not None:
             self._spec.version.value = version
@@ -208,6 +213,7 @@ class Grpc:
             self._channel = grpc.insecure_channel(address, list(options))
         predictions = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._predict = predictions.Predict
+        self._get_metadata = predictions.GetModelMetadata
         models = model_service_pb2_grpc.ModelServiceStub(self._channel)
         self._get_status = models.GetModelStatus
 
@@ -232,6 +238,11 @@ class Grpc:
 
     def ready(self, timeout: float) -> bool:
         """Whether the server says that it serves the model."""
+        if self._spec.version_label:  # the state of a label is that of any version
+            request = self._metadata.GetModelMetadataRequest(
+                model_spec=self._spec, metadata_field=["signature_def"]
+            )
+            return bool(self._call(self._get_metadata, request, timeout).metadata)
         request = self._status.GetModelStatusRequest(model_spec=self._spec)
         response = self._call(self._get_status, request, timeout)
         available = self._status.ModelVersionStatus.AVAILABLE

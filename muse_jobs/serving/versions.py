@@ -8,6 +8,7 @@ replaced as a whole, so that there is no moment without a whole version.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from muse_jobs.errors import InputError
@@ -22,7 +23,8 @@ def list_versions(base: str | Path) -> list[int]:
     folder = Path(base)
     if not folder.is_dir():
         return []
-    return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdigit())
+    number = re.compile("[1-9][0-9]*")
+    return sorted(int(e.name) for e in folder.iterdir() if number.fullmatch(e.name))
 
 
 def read_labels(config: str | Path, model: str) -> dict[str, int]:
@@ -48,6 +50,11 @@ def promote(
 ) -> dict[str, int]:
     """Gives a version a label; what was ``stable`` stays loaded as ``previous``.
 
+    The server refuses a config that moves a label to a version which it has not loaded,
+    and reads it again and again in vain. So a version is ``canary`` first, and
+    ``stable`` once it is loaded. A canary that takes the place of another is loaded
+    without a label by the first call, and gets it by a second one.
+
     Args:
         config: the server's model config file; it is replaced.
         base: the model's folder here; its name is the model's name in the file.
@@ -58,14 +65,28 @@ def promote(
         The labels from now on. All versions with a label are served.
 
     Raises:
-        InputError: there is no such version; see also `read_labels`.
+        InputError: there is no such version, or it is to be stable and is not loaded;
+            see also `read_labels`.
     """
     if not Path(base, str(version), "saved_model.pb").is_file():
         there = ", ".join(map(str, list_versions(base))) or "none"
         raise InputError(
             f"{base}: expected one of the versions there ({there}), received {version}"
         )
-    labels = read_labels(config, Path(base).name)
+    entry = _model(_parsed(config), config, Path(base).name)
+    labels, loaded = (
+        dict(entry.version_labels),
+        set(entry.model_version_policy.specific.versions),
+    )
+    moves = labels.get(label, version) != version
+    if moves and version not in loaded:
+        if label == STABLE:
+            raise InputError(
+                f"version {version} is not loaded, and the server moves no label to "
+                f"it: promote it with --canary first, and again when it is available"
+            )
+        del labels[label]
+        return _write(config, Path(base).name, labels, unlabelled=version)
     if label == STABLE:
         before = labels.get(STABLE, version)
         if before != version:
@@ -99,7 +120,13 @@ def roll_back(config: str | Path, base: str | Path) -> dict[str, int]:
     return _write(config, Path(base).name, labels)
 
 
-def _write(config: str | Path, model: str, labels: dict[str, int]) -> dict[str, int]:
+def _write(
+    config: str | Path,
+    model: str,
+    labels: dict[str, int],
+    *,
+    unlabelled: int | None = None,
+) -> dict[str, int]:
     from google.protobuf import text_format
 
     parsed = _parsed(config)
@@ -108,8 +135,12 @@ def _write(config: str | Path, model: str, labels: dict[str, int]) -> dict[str, 
     entry.version_labels.update(labels)
     served = entry.model_version_policy.specific
     del served.versions[:]
-    served.versions.extend(sorted(set(labels.values())))
-    write_lines(config, [text_format.MessageToString(parsed).rstrip("\n")])
+    versions = {*labels.values(), unlabelled} - {None}
+    served.versions.extend(sorted(versions))
+    try:
+        write_lines(config, [text_format.MessageToString(parsed).rstrip("\n")])
+    except OSError as error:
+        raise InputError(f"{config}: cannot be written ({error.strerror})") from error
     return labels
 
 
@@ -136,5 +167,5 @@ def _parsed(config: str | Path):
         return text_format.Parse(
             path.read_text("utf-8"), model_server_config_pb2.ModelServerConfig()
         )
-    except text_format.ParseError as error:
+    except (text_format.ParseError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{config}: expected a ModelServerConfig: {error}") from error

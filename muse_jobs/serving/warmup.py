@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
-# Those of savedmodels/serving/batching.config: alone, some together, a full batch.
+# A query, a few together, what the client sends of a long list.
 BATCH_SIZES = (1, 8, 64)
 TEXTS = (
     "พนักงานขายประจำสาขา",

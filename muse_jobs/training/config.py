@@ -11,6 +11,8 @@ from muse_jobs.errors import InputError
 from muse_jobs.training.recipes import RECIPES
 
 CONFIG_FILE = "config.json"
+INPUTS_FILE = "inputs.json"
+REPORT_FILE = "report.json"
 FIELDS_FILE = "fields.json"  # a run's job fields, in the order of the jf head
 TASKS = ("jt", "jd", "jf")
 PAIR_TITLES = ("any", "same", "other")

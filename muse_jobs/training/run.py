@@ -19,6 +19,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from muse_jobs.errors import InputError
 from muse_jobs.files import write_json, write_lines
 from muse_jobs.training.model import MultiTaskEncoder
 
@@ -83,6 +84,11 @@ def train(
     state = _restore(model, folder)
     writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
     validation = Validation(validate, state, folder, writer, patience)
+    if state.history and not Path(_path(folder, BASE)).parent.is_dir():
+        raise InputError(
+            f"{folder}: an earlier version of muse_jobs made its checkpoints, and did "
+            "not keep the weights that the run began with; start a new run"
+        )
     if not state.history:
         _weights(model).write(_path(folder, BASE))
         validation.run(model)

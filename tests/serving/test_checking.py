@@ -67,6 +67,12 @@ def test_a_damaged_graph_and_a_cut_file_of_weights(version):
     assert "cannot be read" in problems(version)["saved_model.pb"]
 
 
+@pytest.mark.parametrize("content", [b"cut off", b""])
+def test_a_damaged_warm_up(version, content):
+    (version / WARMUP_FILE).write_bytes(content)
+    assert "warm-up" in problems(version)
+
+
 def test_a_folder_that_is_no_number(whole, tmp_path):
     folder = shutil.copytree(whole, tmp_path / "latest")
     assert problems(folder) == {"version number": "the folder's name is no integer"}

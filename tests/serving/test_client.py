@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
     get_model_status_pb2,
     model_service_pb2_grpc,
     predict_pb2,
@@ -118,6 +119,14 @@ class Served(prediction_service_pb2_grpc.PredictionServiceServicer):
             request.model_spec.signature_name, columns
         ).items():
             response.outputs[name].CopyFrom(tf.make_tensor_proto(values))
+        return response
+
+    def GetModelMetadata(self, request, context):
+        assert list(request.metadata_field) == ["signature_def"]
+        if request.model_spec.version_label != "stable":
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "unrecognized label")
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        response.metadata["signature_def"].SetInParent()
         return response
 
 
@@ -249,7 +258,9 @@ def test_rest_path_and_body(rest, chosen, path):
     }
     assert rest.seen[0] == (f"{path}:predict", body)
     assert rest.seen[1][1]["instances"] == ["งาน"]
-    assert rest.seen[2] == (path, None)
+    # Of a label the server's state says nothing.
+    state = f"{path}/metadata" if "label" in chosen else path
+    assert rest.seen[2] == (state, None)
 
 
 @pytest.mark.parametrize(
@@ -375,6 +386,12 @@ def test_nobody_there(scheme):
 def test_ready_as_the_server_says(rest, state, ready):
     rest.state = state
     with JobEncoderClient(rest.url) as client:
+        assert client.ready() is ready
+
+
+@pytest.mark.parametrize(("label", "ready"), [("stable", True), ("canary", False)])
+def test_grpc_is_ready_where_the_label_is(rpc, label, ready):
+    with JobEncoderClient(rpc.url, label=label) as client:
         assert client.ready() is ready
 
 

@@ -74,7 +74,8 @@ def test_batching_fits_the_warm_up(message):
     parsed = text_format.Parse(
         (SERVING / "batching.config").read_text(), message("BatchingParameters")
     )
-    assert parsed.max_batch_size.value == max(BATCH_SIZES)
+    # A request of more texts would be refused.
+    assert parsed.max_batch_size.value >= max(BATCH_SIZES)
     assert parsed.batch_timeout_micros.value == 1000
     assert parsed.num_batch_threads.value and parsed.max_enqueued_batches.value
 

@@ -49,11 +49,20 @@ def test_a_canary_is_promoted_and_rolled_back(model):
     assert read_labels(config, "muse_jobs") == {"stable": 1}
 
 
+def test_a_canary_in_the_place_of_another_is_loaded_before_it_is_labelled(model):
+    base, config = model
+    promote(config, base, 2, label="canary")
+    assert promote(config, base, 10, label="canary") == {"stable": 1}
+    assert served(config) == [1, 10]
+    assert promote(config, base, 10, label="canary") == {"stable": 1, "canary": 10}
+    assert served(config) == [1, 10]
+
+
 def test_the_stable_version_again_changes_nothing(model):
     base, config = model
-    promote(config, base, 2)
+    promote(config, base, 1)
     before = Path(config).read_text()
-    promote(config, base, 2)
+    promote(config, base, 1)
     assert Path(config).read_text() == before
 
 
@@ -69,6 +78,7 @@ def test_the_shipped_canary_config_is_what_the_command_makes(model):
     ("act", "message"),
     [
         (lambda base, config: promote(config, base, 3), "there .1, 2, 10., received 3"),
+        (lambda base, config: promote(config, base, 2), "2 is not loaded"),
         (lambda base, config: roll_back(config, base), "no version is labelled prev"),
         (lambda base, config: read_labels(config, "other"), "a model named other"),
         (lambda base, config: promote("no.config", base, 1), "no.config: no such file"),
@@ -92,6 +102,8 @@ def test_a_config_of_another_form(model):
 def test_the_command(model, capsys):
     base, config = model
     where = ["--model", str(base), "--config", str(config)]
+    assert versions.main(["promote", "10", "--canary", *where]) == 0
+    assert capsys.readouterr().out == "canary: 10, stable: 1\n"
     assert versions.main(["promote", "10", *where]) == 0
     assert capsys.readouterr().out == "previous: 1, stable: 10\n"
     assert versions.main(["list", *where]) == 0
