@@ -34,6 +34,7 @@ REQUIRED = ("serving_default", "embed")
 MOST_WARMUP_RECORDS = 1000  # the server refuses more
 AWKWARD = (b"", b"\xff\xfe\x00", "ก".encode() * 100_000, b" ")
 UNIT_NORM = 1e-4
+UNREADABLE = (tf.errors.OpError, DecodeError)
 
 
 def check_version(folder: str | Path) -> Iterator[tuple[str, str]]:
@@ -66,8 +67,8 @@ def check_version(folder: str | Path) -> Iterator[tuple[str, str]]:
     for name, look in looks.items():
         problem = look(folder)
         yield name, problem
-        if problem and name in ("saved_model.pb", "warm-up"):
-            return  # what follows would read it
+        if problem and name == "saved_model.pb":
+            return
 
 
 def _graph(folder: Path) -> str:
@@ -113,7 +114,7 @@ def _warmup(folder: Path) -> str:
         return f"no {WARMUP_FILE}: the first requests will be slow"
     try:
         records = list(_warmup_requests(folder))
-    except (tf.errors.OpError, DecodeError):
+    except UNREADABLE:
         return f"{WARMUP_FILE} cannot be read: export the version again"
     if not 0 < len(records) <= MOST_WARMUP_RECORDS:
         return f"expected 1 to {MOST_WARMUP_RECORDS} records, received {len(records)}"
@@ -129,9 +130,10 @@ def _papers(folder: Path) -> str:
 
 def _session(folder: Path) -> str:
     definitions = _signature_defs(folder)
-    requests = []
-    if (folder / WARMUP_FILE).is_file():
-        requests += _warmup_requests(folder)
+    try:
+        requests = list(_warmup_requests(folder))
+    except UNREADABLE:  # which `_warmup` says
+        requests = []
     for name, definition in definitions.items():
         if definition.inputs:
             texts = np.array(AWKWARD, object)
