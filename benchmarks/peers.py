@@ -90,7 +90,10 @@ def _training(name: str, rival, encoder) -> dict[str, float]:
     for size in RIVAL_PAIRS:
         rows = cycle_batches(examples, batch_size=size, seed=0).take(TRAINING_TURNS + 1)
         first, *pairs = (
-            {side: encoder.tokenize(row["jt"][side]).to_list() for side in ("th", "en")}
+            {
+                side: encoder.tokenize(row["jt"][column]).to_list()
+                for side, column in (("th", "queries"), ("en", "targets"))
+            }
             for row in rows
         )
         _seconds(rival, **first)

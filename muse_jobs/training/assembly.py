@@ -17,6 +17,7 @@ from muse_jobs.training.tasks import (
     field_examples,
     matching_examples,
     ranking_examples,
+    synonym_examples,
 )
 
 
@@ -34,8 +35,18 @@ def build_examples(
         InputError: the postings have nothing for a task.
     """
     postings = inputs.split.train
+
+    def ranking() -> TaskExamples:
+        if RECIPES[config.recipe].varied_titles:
+            return synonym_examples(
+                postings,
+                inputs.translations,
+                translation_share=config.translation_share,
+            )
+        return ranking_examples([*postings, *inputs.translations])
+
     makers = {
-        "jt": lambda: ranking_examples([*postings, *inputs.translations]),
+        "jt": ranking,
         "jd": lambda: matching_examples(
             postings,
             tokenize=tokenize,

@@ -48,8 +48,11 @@ class TrainConfig:
     )
     translations: tuple[str, ...] = _flag(
         (),
-        "tables of title_th and title_en: further pairs for jt; pairs with a title of "
-        "a held-out posting are left out",
+        "tables of title_th and title_en, titles or general parallel text: further "
+        "pairs for jt; pairs with a title of a held-out posting are left out",
+    )
+    translation_share: float = _flag(
+        0.4, "of jt's pairs, where there are --translations; in the default recipe"
     )
     encoder: str = _flag(
         "auto",
@@ -58,8 +61,8 @@ class TrainConfig:
     )
     recipe: str = _flag(
         "default",
-        "default: both directions, same-language negatives, synonyms masked; "
-        "paper: the paper to the letter",
+        "default: jt on varied titles of a job, in both directions, with same-language "
+        "negatives; paper: the paper to the letter",
         choices=tuple(RECIPES),
     )
     tasks: str = _flag(
@@ -110,6 +113,11 @@ class TrainConfig:
                     f"--{name.replace('_', '-')}: expected a number above 0, "
                     f"received {getattr(self, name)}"
                 )
+        if not 0 < self.translation_share < 1:
+            raise InputError(
+                "--translation-share: expected a share above 0 and below 1, "
+                f"received {self.translation_share}"
+            )
         if not 0 <= self.seed < 2**32:
             raise InputError(f"--seed: expected 0 to {2**32 - 1}, received {self.seed}")
         if self.max_tokens < 3:

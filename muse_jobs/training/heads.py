@@ -51,18 +51,19 @@ class RankingHead(keras.layers.Layer):
 
         Args:
             encode: texts to vectors.
-            batch: ``th`` and ``en`` (batch,) strings; ``groups``, ``th_keys`` and
-                ``en_keys`` (batch,) integers that are equal where two rows name the
-                same job, have the same Thai title, or the same English title.
+            batch: ``queries`` and ``targets`` (batch,) titles, in the paper's recipe
+                Thai and English ones; ``groups``, ``query_keys`` and ``target_keys``
+                (batch,) integers that are equal where two rows name the same job and
+                where two titles are the same.
 
         Returns:
             A scalar.
         """
-        both = encode_distinct(encode, tf.concat([batch["th"], batch["en"]], axis=0))
-        thai, english = tf.split(both, 2)
-        loss = self._one_way(thai, english, batch)
+        titles = tf.concat([batch["queries"], batch["targets"]], axis=0)
+        queries, targets = tf.split(encode_distinct(encode, titles), 2)
+        loss = self._one_way(queries, targets, batch)
         if self.recipe.bidirectional:
-            loss = (loss + self._one_way(english, thai, batch)) / 2
+            loss = (loss + self._one_way(targets, queries, batch)) / 2
         return loss
 
     def _one_way(
@@ -70,10 +71,17 @@ class RankingHead(keras.layers.Layer):
     ) -> tf.Tensor:
         def same_job(rows: tf.Tensor) -> tf.Tensor:
             """(rows, batch) whether two pairs are of one job or repeat a title."""
-            names = ("groups", "th_keys", "en_keys")
-            keys = [batch[name] for name in names]
-            same = [tf.gather(key, rows)[:, tf.newaxis] == key for key in keys]
-            return same[0] | same[1] | same[2]
+
+            def equal(one: str, other: str) -> tf.Tensor:
+                return tf.gather(batch[one], rows)[:, tf.newaxis] == batch[other]
+
+            return (
+                equal("groups", "groups")
+                | equal("query_keys", "query_keys")
+                | equal("target_keys", "target_keys")
+                | equal("query_keys", "target_keys")
+                | equal("target_keys", "query_keys")
+            )
 
         def left_out(rows: tf.Tensor) -> tf.Tensor:
             same = same_job(rows)
@@ -84,8 +92,8 @@ class RankingHead(keras.layers.Layer):
 
         candidates = targets
         if self.recipe.same_language_negatives:
-            # The titles of the query's own language, itself and its synonyms left out:
-            # a title that is near only because it is in the same language costs.
+            # The queries' own side, themselves and their synonyms left out: a title
+            # that is near only because it is in the same language costs.
             candidates = tf.concat([targets, queries], axis=0)
         masks = self.recipe.mask_synonyms or self.recipe.same_language_negatives
         return ranking_loss(

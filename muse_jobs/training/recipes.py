@@ -14,6 +14,8 @@ class Recipe:
         bidirectional: average the loss of Thai queries and of English queries.
         mask_synonyms: repeats and known synonyms of a title are no negatives of it.
         same_language_negatives: a title stands against titles of its own language too.
+        varied_titles: a jt example is two titles of a job, drawn anew each epoch; else
+            a posting's own two titles.
         head_learning_rate: Adam's for the JD and JF heads, which start from nothing;
             None: the encoder's.
     """
@@ -22,13 +24,14 @@ class Recipe:
     bidirectional: bool
     mask_synonyms: bool
     same_language_negatives: bool
+    varied_titles: bool
     head_learning_rate: float | None
 
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("default", True, True, True, 1e-3),
-        Recipe("paper", False, False, False, None),
+        Recipe("default", True, True, True, True, 1e-3),
+        Recipe("paper", False, False, False, False, None),
     )
 }

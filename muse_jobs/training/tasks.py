@@ -60,23 +60,147 @@ def ranking_examples(postings: Sequence[JobPosting]) -> TaskExamples:
             "(--tasks jd,jf)"
         )
     thai, english, groups = zip(*pairs.values(), strict=True)
-    numbers = {
-        "groups": groups,
-        "th_keys": [key for key, _ in pairs],
-        "en_keys": [key for _, key in pairs],
-    }
+    rows = np.arange(len(pairs), dtype=np.int32)
 
-    def draw(rng: np.random.Generator) -> dict[str, np.ndarray]:
-        rows = rng.permutation(len(thai)).astype(np.int32)
-        return dict.fromkeys(("th", "en", *numbers), rows)
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        order = rng.permutation(rows)
+        return np.stack([order, len(pairs) + order])
 
+    return _title_pairs(len(pairs), draw, [*thai, *english], [*groups, *groups])
+
+
+def synonym_examples(
+    postings: Sequence[JobPosting],
+    translations: Sequence[JobPosting] = (),
+    *,
+    translation_share: float = 0.4,
+    same_language: float = 0.25,
+) -> TaskExamples:
+    """JT, ours: two titles of a job, drawn anew each epoch, and general translations.
+
+    A job gives one pair an epoch, so that a job with many titles does not outweigh the
+    others and its titles vary from epoch to epoch.
+
+    Args:
+        postings: all titles of a job (`job_groups`) are its synonyms, also those of
+            postings with one title.
+        translations: further pairs, such as general parallel text.
+        translation_share: of an epoch's pairs, where there are translations.
+        same_language: share of the pairs whose two titles are of one language, where
+            the job has them.
+
+    Raises:
+        InputError: no job has two titles.
+    """
+    titles: dict[str, dict[str, dict[str, str]]] = {}
+    for posting, group in zip(postings, job_groups(postings), strict=True):
+        own = titles.setdefault(group, {"th": {}, "en": {}})
+        for language, title in (("th", posting.title_th), ("en", posting.title_en)):
+            if title:
+                own[language].setdefault(title_key(title), title)
+    texts: list[str] = []
+    groups: list[str] = []
+    jobs: list[tuple[int, int, int]] = []  # first title, Thai ones, English ones
+    for group, own in titles.items():
+        thai, english = own["th"].values(), own["en"].values()
+        if len(thai) + len(english) > 1:
+            jobs.append((len(texts), len(thai), len(english)))
+            texts += [*thai, *english]
+            groups += [group] * (len(thai) + len(english))
+    if not jobs:
+        raise InputError(
+            "task jt needs jobs with two titles or more, and none of the training "
+            "postings' jobs has them: add title_th and title_en, or leave jt out "
+            "(--tasks jd,jf)"
+        )
+    first, thai, english = np.array(jobs).T
+    start = len(texts)
+    for number, pair in enumerate(translations):
+        texts += pair.titles
+        groups += [f"translation {number}"] * 2
+    general = 0
+    if translations:
+        general = round(len(jobs) * translation_share / (1 - translation_share))
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        pairs = np.stack(_two_titles(rng, first, thai, english, same_language))
+        if general:
+            drawn = rng.choice(
+                len(translations), general, replace=general > len(translations)
+            )
+            both = np.stack([start + 2 * drawn, start + 2 * drawn + 1])
+            pairs = np.concatenate([pairs, both], axis=1)
+        turned = rng.random(pairs.shape[1]) < 0.5
+        pairs = np.where(turned, pairs[::-1], pairs)
+        return pairs[:, rng.permutation(pairs.shape[1])]
+
+    return _title_pairs(len(jobs) + general, draw, texts, groups)
+
+
+def _two_titles(
+    rng: np.random.Generator,
+    first: np.ndarray,
+    thai: np.ndarray,
+    english: np.ndarray,
+    same_language: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two different titles of each job; its Thai titles stand before its English ones.
+
+    Args:
+        rng: of the draw.
+        first: (jobs,) place of the job's first title.
+        thai: (jobs,) how many Thai titles it has.
+        english: (jobs,) how many English titles it has.
+        same_language: share of pairs in one language.
+
+    Returns:
+        (jobs,) places of one title and of the other.
+    """
+    crossing = (thai > 0) & (english > 0)
+    wants_same = rng.random(len(first)) < same_language
+    # A language is drawn by a coin where both have two titles.
+    in_thai = (thai > 1) & ((english < 2) | (rng.random(len(first)) < 0.5))
+    alike = np.where(in_thai, thai, english)
+    same = ((alike > 1) & wants_same) | ~crossing
+    begin = first + np.where(in_thai, 0, thai)
+    one = np.where(same, begin + rng.integers(alike.clip(1)), first)
+    # A step of 1 .. n - 1 around the circle of the language's titles: never itself.
+    step = 1 + rng.integers((alike - 1).clip(1))
+    other = begin + (one - begin + step) % alike.clip(1)
+    across = first + thai + rng.integers(english.clip(1))
+    one = np.where(same, one, first + rng.integers(thai.clip(1)))
+    return one, np.where(same, other, across)
+
+
+def _title_pairs(
+    count: int,
+    draw: Callable[[np.random.Generator], np.ndarray],
+    titles: Sequence[str],
+    groups: Sequence[str],
+) -> TaskExamples:
+    """JT's examples: ``draw`` gives (2, count) places of titles."""
+
+    def columns(rng: np.random.Generator) -> dict[str, np.ndarray]:
+        queries, targets = draw(rng).astype(np.int32)
+        return {
+            "queries": queries,
+            "targets": targets,
+            "groups": queries,
+            "query_keys": queries,
+            "target_keys": targets,
+        }
+
+    texts = tf.constant(titles)
+    keys = _numbered([title_key(title) for title in titles])
     return TaskExamples(
-        epoch_size=len(thai),
-        draw=draw,
+        epoch_size=count,
+        draw=columns,
         tables={
-            "th": tf.constant(thai),
-            "en": tf.constant(english),
-            **{name: _numbered(values) for name, values in numbers.items()},
+            "queries": texts,
+            "targets": texts,
+            "groups": _numbered(groups),
+            "query_keys": keys,
+            "target_keys": keys,
         },
     )
 

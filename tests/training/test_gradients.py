@@ -38,8 +38,8 @@ def test_gradients_of_1024_pairs_are_the_direct_ones(encoder, monkeypatch):
     rows = [(f"{th} {n}", f"{en} {n}") for n, (th, en) in enumerate(pairs.items())]
     thai, english = map(list, zip(*rows[:PAIRS], strict=True))
     keys = tf.range(PAIRS)
-    batch = {"th": tf.constant(thai), "en": tf.constant(english)}
-    batch |= dict.fromkeys(("groups", "th_keys", "en_keys"), keys)
+    batch = {"queries": tf.constant(thai), "targets": tf.constant(english)}
+    batch |= dict.fromkeys(("groups", "query_keys", "target_keys"), keys)
     monkeypatch.setattr(losses, "QUERIES_AT_ONCE", 300)
     head = RankingHead(RECIPES["default"])
     assert tf.size(encoder.tokenize(thai).values) > 2 * muse.TOKENS_AT_ONCE

@@ -91,13 +91,13 @@ def table_encoder(thai, english):
     return encode
 
 
-def ranking_batch(groups, th_keys=None):
+def ranking_batch(groups, query_keys=None):
     return {
-        "th": tf.constant([f"t{n}" for n in range(len(groups))]),
-        "en": tf.constant([f"e{n}" for n in range(len(groups))]),
+        "queries": tf.constant([f"t{n}" for n in range(len(groups))]),
+        "targets": tf.constant([f"e{n}" for n in range(len(groups))]),
         "groups": tf.constant(groups),
-        "th_keys": tf.constant(th_keys or list(range(len(groups)))),
-        "en_keys": tf.range(len(groups)),
+        "query_keys": tf.constant(query_keys or list(range(len(groups)))),
+        "target_keys": 100 + tf.range(len(groups)),
     }
 
 
@@ -129,7 +129,7 @@ def test_a_title_under_two_jobs_is_no_negative_of_itself():
     thai, english = unit(3), unit(3)
     head = RankingHead(RECIPES["default"], temperature=0.05)
     encode = table_encoder(thai, english)
-    apart = head.loss(encode, ranking_batch([0, 1, 2], th_keys=[7, 7, 8]))
+    apart = head.loss(encode, ranking_batch([0, 1, 2], query_keys=[7, 7, 8]))
     joined = head.loss(encode, ranking_batch([0, 0, 2]))
     assert float(apart) == float(joined)
     assert float(apart) != float(head.loss(encode, ranking_batch([0, 1, 2])))

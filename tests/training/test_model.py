@@ -83,7 +83,7 @@ def test_losses_equal_an_independent_computation():
     )
 
     jt = {k: v.numpy() for k, v in batch["jt"].items()}
-    thai, english = encode(jt["th"]), encode(jt["en"])
+    thai, english = encode(jt["queries"]), encode(jt["targets"])
     losses = []
     for queries, targets in ((thai, english), (english, thai)):
         for i in range(24):
@@ -121,7 +121,7 @@ def test_one_step_changes_the_rows_of_the_batch_and_no_others():
     model.train_step(batch)
     moved = model.encoder.table.numpy() != before
     changed = set(np.flatnonzero(moved.any(axis=1)))
-    texts = tf.concat([batch["jt"]["th"], batch["jt"]["en"]], axis=0)
+    texts = tf.concat([batch["jt"]["queries"], batch["jt"]["targets"]], axis=0)
     assert changed == set(model.encoder.rows(texts).values.numpy())
 
 
@@ -201,7 +201,7 @@ def test_a_step_on_the_real_encoder_moves_the_batchs_rows(encoder):
         batch = next(iter(batches(("jt",), size=8)))
         model.train_on_batch(batch)
         moved = np.flatnonzero((encoder.embedding.numpy() != before[0]).any(axis=1))
-        texts = tf.concat([batch["jt"]["th"], batch["jt"]["en"]], axis=0)
+        texts = tf.concat([batch["jt"]["queries"], batch["jt"]["targets"]], axis=0)
         assert set(moved) == set(encoder.tokenize(texts).values.numpy())
         assert np.abs(encoder.embedding.numpy() - before[0]).max() < 1e-4
     finally:

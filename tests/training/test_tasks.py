@@ -13,6 +13,7 @@ from muse_jobs.training.tasks import (
     field_examples,
     matching_examples,
     ranking_examples,
+    synonym_examples,
 )
 from tests.iou import iou
 
@@ -57,7 +58,7 @@ def test_an_epoch_has_every_example_once_even_across_batches():
     examples = ranking_examples(POSTINGS)
     size = examples.epoch_size
     batches = first(cycle_batches({"jt": examples}, batch_size=7, seed=0), size)
-    titles = np.concatenate([batch["jt"]["th"] for batch in batches])
+    titles = np.concatenate([batch["jt"]["queries"] for batch in batches])
     for epoch in range(7):
         part = titles[epoch * size : (epoch + 1) * size]
         assert sorted(part) == sorted(titles[:size])
@@ -69,7 +70,7 @@ def test_batches_larger_than_the_data_repeat_it():
         cycle_batches({"jt": ranking_examples(POSTINGS[:4])}, batch_size=64, seed=0),
         1,
     )
-    assert batch["jt"]["th"].shape == (64,)
+    assert batch["jt"]["queries"].shape == (64,)
 
 
 def test_title_pairs_are_of_one_posting_and_of_one_job():
@@ -79,12 +80,98 @@ def test_title_pairs_are_of_one_posting_and_of_one_job():
         for p in POSTINGS
         if p.title_th and p.title_en
     }
-    roles = [
-        pairs[pair] for pair in zip(batch["jt"]["th"], batch["jt"]["en"], strict=True)
-    ]
+    titles = zip(batch["jt"]["queries"], batch["jt"]["targets"], strict=True)
+    roles = [pairs[pair] for pair in titles]
     groups = batch["jt"]["groups"]
     for i, j in itertools.combinations(range(100), 2):
         assert (roles[i] == roles[j]) == (groups[i] == groups[j])
+
+
+def titles_by_role(postings):
+    found = {}
+    for posting in postings:
+        found.setdefault(posting.role, set()).update(t.encode() for t in posting.titles)
+    return found
+
+
+def test_varied_titles_are_two_of_one_job_and_every_job_gives_one_pair():
+    examples = synonym_examples(POSTINGS)
+    of_role = titles_by_role(POSTINGS)
+    roles = [role for role, titles in of_role.items() if len(titles) > 1]
+    assert examples.epoch_size == len(roles)
+    (batch,) = first(cycle_batches({"jt": examples}, batch_size=len(roles), seed=0), 1)
+    pairs = list(zip(batch["jt"]["queries"], batch["jt"]["targets"], strict=True))
+    assert all(one != other for one, other in pairs)
+    for pair in pairs:
+        assert any(set(pair) <= titles for titles in of_role.values())
+    assert len(set(batch["jt"]["groups"])) == len(roles)
+
+
+def test_varied_titles_cover_all_titles_of_a_job_evenly():
+    job = [
+        JobPosting(str(n), title_th=th, title_en=en, role="r")
+        for n, (th, en) in enumerate(
+            [("กุ๊ก", "Cook"), ("พ่อครัว", "Chef"), ("คนครัว", None), (None, "Line Cook")]
+        )
+    ]
+    examples = synonym_examples(job, same_language=0.4)
+    texts = [text.decode() for text in examples.tables["queries"].numpy()]
+    seen, alike, draws = [], 0, 4000
+    for epoch in range(draws):
+        drawn = examples.draw(np.random.default_rng(epoch))
+        one, other = texts[drawn["queries"][0]], texts[drawn["targets"][0]]
+        assert one != other
+        seen += [one, other]
+        alike += language_of(one) == language_of(other)
+    # Three titles a language; half of all drawn titles are Thai: a sixth each.
+    for title in ("กุ๊ก", "พ่อครัว", "คนครัว", "Cook", "Chef", "Line Cook"):
+        assert seen.count(title) / len(seen) == pytest.approx(1 / 6, abs=0.015)
+    assert alike / draws == pytest.approx(0.4, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("titles", "expected"),
+    [
+        ([("กุ๊ก", None), ("พ่อครัว", None)], {"กุ๊ก", "พ่อครัว"}),
+        ([(None, "Cook"), (None, "Chef")], {"Cook", "Chef"}),
+        ([("กุ๊ก", "Cook")], {"กุ๊ก", "Cook"}),
+    ],
+)
+def test_jobs_of_one_language_and_of_two_titles_give_what_they_have(titles, expected):
+    job = [
+        JobPosting(str(n), title_th=th, title_en=en, role="r")
+        for n, (th, en) in enumerate(titles)
+    ]
+    examples = synonym_examples(job, same_language=0.5)
+    texts = [text.decode() for text in examples.tables["queries"].numpy()]
+    for epoch in range(50):
+        drawn = examples.draw(np.random.default_rng(epoch))
+        found = {texts[drawn["queries"][0]], texts[drawn["targets"][0]]}
+        assert found == expected
+
+
+def test_general_translations_have_their_share_of_an_epoch():
+    general = [
+        JobPosting(str(n), title_th=f"ประโยค {n}", title_en=f"sentence {n}")
+        for n in range(500)
+    ]
+    examples = synonym_examples(POSTINGS, general, translation_share=0.75)
+    jobs = synonym_examples(POSTINGS).epoch_size
+    assert examples.epoch_size == 4 * jobs
+    (batch,) = first(cycle_batches({"jt": examples}, batch_size=4 * jobs, seed=0), 1)
+    pairs = zip(batch["jt"]["queries"], batch["jt"]["targets"], strict=True)
+    numbers = [
+        {text.decode().split()[-1] for text in pair}
+        for pair in pairs
+        if b"sentence" in b" ".join(pair)
+    ]
+    assert len(numbers) == 3 * jobs
+    assert all(len(number) == 1 for number in numbers)
+
+
+def test_varied_titles_need_a_job_with_two_titles():
+    with pytest.raises(InputError, match="two titles or more"):
+        synonym_examples([JobPosting("1", title_th="กุ๊ก")])
 
 
 def test_matching_pairs_keep_the_definition():
