@@ -93,6 +93,7 @@ def _of_run(run_dir: Path):
 
     from muse_jobs.encoder.sources import load_encoder
     from muse_jobs.training.assembly import build_model
+    from muse_jobs.training.recipes import RECIPES
     from muse_jobs.training.run import load_best, read_state
 
     state = read_state(run_dir)
@@ -123,7 +124,7 @@ def _of_run(run_dir: Path):
             f"{run_dir}: the run began with {inputs['encoder']}; {config.encoder} is "
             f"now {encoder.source}"
         )
-    model = build_model(config, encoder, labels)
+    model = build_model(config, RECIPES[config.recipe], encoder, labels)
     load_best(model, run_dir, state)
     encoder.source = f"{encoder.source}, fine-tuned: {run_dir}"
     return encoder, {"matching": model.head("jd"), "fields": model.head("jf")}, report

@@ -52,6 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     query.add_argument("--index", required=True, metavar="FOLDER")
     query.add_argument("--encoder", help=f"{ENCODER_HELP} [that of the index]")
     query.add_argument("-k", type=int, default=10, help="results of a query [10]")
+    query.add_argument(
+        "--prefer", choices=("th", "en"), help="a language that the user asks for"
+    )
+    query.add_argument(
+        "--strength",
+        type=float,
+        default=0.1,
+        help="of --prefer: added to the cosine of its titles; 2 puts all of them "
+        "first [0.1]",
+    )
     query.set_defaults(run=_query)
 
     page = actions.add_parser("page", help="serve the page; needs the extra page")
@@ -110,7 +120,12 @@ def _query(arguments) -> None:
     engine = SearchEngine(encoder.name, index, encoder.encode)
     asked = 0
     for text in texts or _lines_of_input():
-        results, milliseconds = engine.search(text, arguments.k)
+        results, milliseconds = engine.search(
+            text,
+            arguments.k,
+            prefer=arguments.prefer or "",
+            strength=arguments.strength,
+        )
         asked += 1
         print(f"{text}\n{format_results(results)}")
         thai = language_balance([result["language"] for result in results])

@@ -120,6 +120,7 @@ def _run(config: TrainConfig) -> None:
     check_writable(run_dir)
     inputs = read_inputs(config, track=track)
     split, labels = inputs.split, inputs.labels
+    recipe = RECIPES[config.recipe]
 
     with quiet_tensorflow():
         import keras
@@ -138,7 +139,7 @@ def _run(config: TrainConfig) -> None:
 
     keras.utils.set_random_seed(config.seed)
     encoder = load_encoder(config.encoder)
-    examples = build_examples(config, inputs, encoder.pieces)
+    examples = build_examples(config, recipe, inputs, encoder.pieces)
     write_json(run_dir / FIELDS_FILE, labels)
     write_json(run_dir / CONFIG_FILE, dataclasses.asdict(config))
     _check_inputs(run_dir, {**inputs.checksums, "encoder": encoder.source})
@@ -152,8 +153,8 @@ def _run(config: TrainConfig) -> None:
             "title alone"
         )
 
-    model = build_model(config, encoder, labels)
-    head_rate = RECIPES[config.recipe].head_learning_rate
+    model = build_model(config, recipe, encoder, labels)
+    head_rate = recipe.head_learning_rate
     model.compile(
         FusedAdam(config.learning_rate),
         keras.optimizers.Adam(head_rate) if head_rate else None,

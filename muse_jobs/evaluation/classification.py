@@ -107,22 +107,37 @@ def evaluate_language_probe(encode: Encode, data: OccupationTitles) -> Evaluatio
 
     Returns:
         ``language_accuracy``: of a logistic regression in `FOLDS` folds by cluster;
-        per query too.
+        per query too. ``language_variance``: the share of the vectors' variance that is
+        between the languages, 0 where their means are the same.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
     truth = np.array(data.query_classes)
+    vectors = np.asarray(encode(data.queries), np.float32)
     guessed = cross_val_predict(
         LogisticRegression(C=REGULARISATION, max_iter=2000),
-        np.asarray(encode(data.queries), np.float32),
+        vectors,
         truth,
         groups=np.array(data.clusters),
         cv=GroupKFold(FOLDS),
     )
     right = (guessed == truth).astype(float)
     return Evaluation(
-        {"language_accuracy": float(right.mean())},
+        {
+            "language_accuracy": float(right.mean()),
+            "language_variance": _between(vectors, truth),
+        },
         {"language_accuracy": right},
         data.clusters,
     )
+
+
+def _between(vectors: np.ndarray, classes: np.ndarray) -> float:
+    """Variance between the means of the classes over the whole variance."""
+    centred = vectors - vectors.mean(axis=0)
+    between = sum(
+        (classes == name).sum() * np.square(centred[classes == name].mean(axis=0)).sum()
+        for name in np.unique(classes)
+    )
+    return float(between / np.square(centred).sum())

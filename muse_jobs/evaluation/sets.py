@@ -81,12 +81,16 @@ class RetrievalSet:
         return tuple(dict.fromkeys((*self.queries, *self.entries)))
 
 
-def evaluate_retrieval(encode: Encode, data: RetrievalSet) -> Evaluation:
+def evaluate_retrieval(
+    encode: Encode, data: RetrievalSet, *, own_language: float = 0.0
+) -> Evaluation:
     """Retrieval in separate pools and in the combined one, with its language bias.
 
     Args:
         encode: texts to unit vectors.
         data: the set.
+        own_language: added to the score of the combined pool's entries in the query's
+            own language: where that language is asked for; below 0 it works against it.
 
     Returns:
         ``recall_at_10_th_en`` (Thai queries, English entries), ``.._en_th``,
@@ -101,7 +105,15 @@ def evaluate_retrieval(encode: Encode, data: RetrievalSet) -> Evaluation:
     queries = vectors[[place[text] for text in data.queries]]
     entries = vectors[[place[text] for text in data.entries]]
     per_query = _separate_pools(queries, entries, data)
-    combined, top = _combined_pool(queries, entries, data)
+    ours, theirs = (
+        np.array(languages)[:, np.newaxis] == LANGUAGES
+        for languages in (data.query_languages, data.entry_languages)
+    )
+    combined, top = _combined_pool(
+        np.hstack([queries, own_language * ours.astype(np.float32)]),
+        np.hstack([entries, theirs.astype(np.float32)]),
+        data,
+    )
     per_query |= combined
     if data.translations:
         per_query["mrc"] = _translated_queries(queries, entries, data)

@@ -53,6 +53,7 @@ LABELS = {
     "head_accuracy_at_1_th": "Accuracy@1, fields head, Thai",
     "head_accuracy_at_1_en": "Accuracy@1, fields head, English",
     "language_accuracy": "language told from the vector",
+    "language_variance": "variance that is between the languages",
 }
 # The combined pool below this share of the separate ones: language bias is left.
 FALLS_BEHIND = 0.85

@@ -35,10 +35,12 @@ def bootstrap(
     """The mean of per-query values with a percentile interval.
 
     Clusters (roles, ISCO units) are drawn with replacement, and each brings all of its
-    queries: queries of one job are no independent evidence.
+    queries: queries of one job are no independent evidence. Where a system was trained
+    with several seeds, these are drawn too.
 
     Args:
-        values: (queries,); NaN is left out. For two systems on the same queries: the
+        values: (queries,) or (seeds, queries); NaN is left out, and is at the same
+            queries for all seeds. For two systems on the same queries: the
             differences, which makes it the paired bootstrap.
         clusters: (queries,) the cluster of each query.
         resamples: bootstrap draws.
@@ -49,12 +51,17 @@ def bootstrap(
     """
     if np.isnan(values).all():
         return Estimate(float("nan"), float("nan"), float("nan"))
-    sums, counts = _by_cluster(values, clusters)
+    by_seed = [_by_cluster(row, clusters) for row in np.atleast_2d(values)]
+    sums = np.array([sums for sums, _ in by_seed])
+    counts = by_seed[0][1]
     rng = np.random.default_rng(seed)
     means = np.empty(resamples)
     for resample in range(resamples):
-        drawn = rng.integers(len(sums), size=len(sums))
-        means[resample] = sums[drawn].sum() / counts[drawn].sum()
+        drawn = rng.integers(len(counts), size=len(counts))
+        of_seeds = sums[:, drawn].sum(axis=1)
+        if len(sums) > 1:
+            of_seeds = of_seeds[rng.integers(len(sums), size=len(sums))]
+        means[resample] = of_seeds.mean() / counts[drawn].sum()
     low, high = np.percentile(means, [2.5, 97.5])
     return Estimate(float(np.nanmean(values)), float(low), float(high))
 

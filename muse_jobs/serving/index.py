@@ -14,6 +14,7 @@ from muse_jobs.files import replacing, write_json, write_lines
 
 Encode = Callable[[Sequence[str]], np.ndarray]
 
+CANDIDATES = 20
 EXACT_LIMIT = 50_000  # entries; up to here the product takes milliseconds
 # Their vectors are the fingerprint of a model, whatever kind of encoder it is.
 PROBES = (
@@ -175,15 +176,19 @@ class SearchIndex:
                 "that one, or build the index again"
             )
 
-    def search(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self, vectors: np.ndarray, k: int, *, bonus: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The entries nearest to each query.
 
         Args:
             vectors: (queries, dim) unit vectors.
             k: how many; all entries if they are fewer.
+            bonus: (entries,) added to the cosines. With FAISS it ranks anew the
+                `CANDIDATES` times k entries that are nearest without it.
 
         Returns:
-            Cosines and entries, each (queries, k), best first. Exact search ranks the
+            Scores and entries, each (queries, k), best first. Exact search ranks the
             earlier one of equal entries first.
         """
         queries = np.ascontiguousarray(vectors, np.float32)
@@ -195,12 +200,14 @@ class SearchIndex:
         if k < 1:
             raise InputError(f"expected at least 1 result to show, received {k}")
         k = min(k, len(self))
+        if bonus is None:
+            bonus = np.zeros(len(self), np.float32)
         if self._faiss is not None:
-            return _search_faiss(self._faiss, queries, k)
+            return _search_faiss(self._faiss, queries, k, bonus)
         scores = np.empty((len(queries), k), np.float32)
         rows = np.empty((len(queries), k), np.int64)
         for number, query in enumerate(queries):
-            found = self.vectors @ query
+            found = self.vectors @ query + bonus
             rows[number] = _best(found, k)
             scores[number] = found[rows[number]]
         return scores, rows
@@ -252,9 +259,14 @@ def _build_faiss(vectors: np.ndarray):
     return index
 
 
-def _search_faiss(index, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    scores, rows = index.search(queries, k)
-    if (rows < 0).any():  # the lists that were looked at hold fewer than k
+def _search_faiss(
+    index, queries: np.ndarray, k: int, bonus: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    taken = min(CANDIDATES * k, len(bonus)) if bonus.any() else k
+    scores, rows = index.search(queries, taken)
+    if (rows < 0).any():  # the lists that were looked at hold fewer
         every = _import_faiss().SearchParametersIVF(nprobe=index.nlist)
-        scores, rows = index.search(queries, k, params=every)
-    return scores, rows
+        scores, rows = index.search(queries, taken, params=every)
+    scores = scores + bonus[rows]
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)

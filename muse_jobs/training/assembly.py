@@ -10,7 +10,7 @@ from muse_jobs.training.config import TrainConfig
 from muse_jobs.training.heads import FieldHead, MatchingHead, RankingHead
 from muse_jobs.training.inputs import Inputs
 from muse_jobs.training.model import MultiTaskEncoder
-from muse_jobs.training.recipes import RECIPES
+from muse_jobs.training.recipes import Recipe
 from muse_jobs.training.tasks import (
     TaskExamples,
     Tokenize,
@@ -22,12 +22,13 @@ from muse_jobs.training.tasks import (
 
 
 def build_examples(
-    config: TrainConfig, inputs: Inputs, tokenize: Tokenize | None
+    config: TrainConfig, recipe: Recipe, inputs: Inputs, tokenize: Tokenize | None
 ) -> dict[str, TaskExamples]:
     """Task name to its examples, in the order of the cycle.
 
     Args:
         config: the run's.
+        recipe: what the run does.
         inputs: what it is trained on.
         tokenize: the encoder's ``pieces``, see `matching_examples`.
 
@@ -37,7 +38,7 @@ def build_examples(
     postings = inputs.split.train
 
     def ranking() -> TaskExamples:
-        if RECIPES[config.recipe].varied_titles:
+        if recipe.varied_titles:
             return synonym_examples(
                 postings,
                 inputs.translations,
@@ -59,20 +60,22 @@ def build_examples(
 
 
 def build_model(
-    config: TrainConfig, encoder: keras.layers.Layer, labels: Sequence[str]
+    config: TrainConfig,
+    recipe: Recipe,
+    encoder: keras.layers.Layer,
+    labels: Sequence[str],
 ) -> MultiTaskEncoder:
     """The encoder with the heads of the chosen tasks, not compiled.
 
     Args:
         config: the run's.
+        recipe: what the run does.
         encoder: the base.
         labels: the job fields, in the order of the jf head.
     """
     dim = encoder.output_dim
     makers = {
-        "jt": lambda: RankingHead(
-            RECIPES[config.recipe], temperature=config.temperature
-        ),
+        "jt": lambda: RankingHead(recipe, temperature=config.temperature),
         "jd": lambda: MatchingHead(dim),
         "jf": lambda: FieldHead(dim, labels),
     }

@@ -1,0 +1,1 @@
+"""The study: the paper's experiments on public Thai-English data, in one command."""
