@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "training": {"data", "encoder"},
     "evaluation": {"metrics", "data"},
     "serving": {"metrics"},
+    "study": {"data", "encoder", "metrics", "training", "evaluation"},
 }
 
 

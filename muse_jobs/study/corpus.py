@@ -74,7 +74,8 @@ def read_study_data(folder: Path, settings: CorpusSettings) -> StudyData:
     """Reads ESCO with ISCO's Thai titles, O*NET, the sample corpus and general text.
 
     Args:
-        folder: holds ``esco``, ``isco08-thai``, ``onet`` and ``msdocs-th-en``.
+        folder: holds ``esco``, ``isco08-thai``, ``onet``, ``msdocs-th-en``,
+            ``th-en-translit`` and ``osm-trades``.
         settings: how much of it.
 
     Raises:
@@ -96,23 +97,18 @@ def read_study_data(folder: Path, settings: CorpusSettings) -> StudyData:
     # batches of jt. Its descriptions and fields are for jd and jf.
     candidates += onet(folder / "onet")
     train = list(_without(candidates, held_out))
-    pairs = sorted(
-        parallel(folder / "msdocs-th-en" / "train.tsv", thai="th", english="en"),
-        key=lambda pair: _rank("\0".join(pair)),
-    )
-    general = _without(
-        (
-            JobPosting(id=f"general-{number}", title_th=thai, title_en=english)
-            for number, (thai, english) in enumerate(pairs[: settings.general_pairs])
-        ),
-        held_out,
-    )
+    pairs = list(_general_pairs(folder, settings))
+    general = [
+        JobPosting(id=f"general-{number}", title_th=thai, title_en=english)
+        for number, (thai, english) in enumerate(pairs)
+        if held_out.isdisjoint(map(title_key, (thai, english)))
+    ]
     split = Split(
         train=train,
         validation=[p for p in coded if parts.get(p.role) == "validation"],
         test=[p for p in coded if parts.get(p.role) == "test"],
     )
-    inputs = Inputs(split, list(general), field_labels(train), {}, {})
+    inputs = Inputs(split, general, field_labels(train), {}, {})
     return StudyData(
         units, inputs, check_held_out(inputs, units, held_out), _counts(inputs, units)
     )
@@ -162,6 +158,15 @@ def _coded_postings(folder: Path) -> Iterable[JobPosting]:
                 role=f"isco:{role.isco}",
                 extra={"isco": role.isco},
             )
+
+
+def _general_pairs(folder: Path, settings: CorpusSettings) -> Iterable[tuple[str, str]]:
+    """Sentences of documentation, loan words and trades; Thai and English."""
+    sentences = parallel(folder / "msdocs-th-en" / "train.tsv", thai="th", english="en")
+    sentences.sort(key=lambda pair: _rank("\0".join(pair)))
+    yield from sentences[: settings.general_pairs]
+    for place in ("th-en-translit/dict.tsv", "osm-trades/trade_pairs.tsv"):
+        yield from parallel(folder / place, thai="th", english="en")
 
 
 def _other_titles(postings: Iterable[JobPosting]) -> Iterable[JobPosting]:

@@ -42,6 +42,7 @@ def build_examples(
             return synonym_examples(
                 postings,
                 inputs.translations,
+                description_share=recipe.ranked_descriptions,
                 translation_share=config.translation_share,
             )
         return ranking_examples([*postings, *inputs.translations])

@@ -52,7 +52,7 @@ class TrainConfig:
         "pairs for jt; pairs with a title of a held-out posting are left out",
     )
     translation_share: float = _flag(
-        0.4, "of jt's pairs, where there are --translations; in the default recipe"
+        0.25, "of jt's pairs, where there are --translations; in the default recipe"
     )
     encoder: str = _flag(
         "auto",

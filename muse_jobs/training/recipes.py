@@ -16,6 +16,8 @@ class Recipe:
         same_language_negatives: a title stands against titles of its own language too.
         varied_titles: a jt example is two titles of a job, drawn anew each epoch; else
             a posting's own two titles.
+        ranked_descriptions: share of the jt pairs that are a description and a title of
+            its job, with ``varied_titles``.
         head_learning_rate: Adam's for the JD and JF heads, which start from nothing;
             None: the encoder's.
     """
@@ -25,13 +27,14 @@ class Recipe:
     mask_synonyms: bool
     same_language_negatives: bool
     varied_titles: bool
+    ranked_descriptions: float
     head_learning_rate: float | None
 
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("default", True, True, True, True, 1e-3),
-        Recipe("paper", False, False, False, False, None),
+        Recipe("default", True, True, True, True, 0.25, 1e-3),
+        Recipe("paper", False, False, False, False, 0.0, None),
     )
 }

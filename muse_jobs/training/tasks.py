@@ -73,68 +73,88 @@ def synonym_examples(
     postings: Sequence[JobPosting],
     translations: Sequence[JobPosting] = (),
     *,
-    translation_share: float = 0.4,
     same_language: float = 0.25,
+    description_share: float = 0.25,
+    translation_share: float = 0.25,
 ) -> TaskExamples:
-    """JT, ours: two titles of a job, drawn anew each epoch, and general translations.
+    """JT, ours: two texts of a job, drawn anew each epoch, and general translations.
 
-    A job gives one pair an epoch, so that a job with many titles does not outweigh the
-    others and its titles vary from epoch to epoch.
+    A job gives one pair of titles an epoch, so that a job with many titles does not
+    outweigh the others and its titles vary from epoch to epoch. Further pairs are a
+    description with a title of its job, and translations.
 
     Args:
         postings: all titles of a job (`job_groups`) are its synonyms, also those of
             postings with one title.
         translations: further pairs, such as general parallel text.
+        same_language: share of the title pairs whose two titles are of one language,
+            where the job has them.
+        description_share: of an epoch's pairs, where there are descriptions.
         translation_share: of an epoch's pairs, where there are translations.
-        same_language: share of the pairs whose two titles are of one language, where
-            the job has them.
 
     Raises:
         InputError: no job has two titles.
     """
+    names = job_groups(postings)
     titles: dict[str, dict[str, dict[str, str]]] = {}
-    for posting, group in zip(postings, job_groups(postings), strict=True):
+    for posting, group in zip(postings, names, strict=True):
         own = titles.setdefault(group, {"th": {}, "en": {}})
         for language, title in (("th", posting.title_th), ("en", posting.title_en)):
             if title:
                 own[language].setdefault(title_key(title), title)
     texts: list[str] = []
     groups: list[str] = []
-    jobs: list[tuple[int, int, int]] = []  # first title, Thai ones, English ones
+    place_of: dict[str, tuple[int, int, int]] = {}  # first title, Thai, English ones
     for group, own in titles.items():
         thai, english = own["th"].values(), own["en"].values()
-        if len(thai) + len(english) > 1:
-            jobs.append((len(texts), len(thai), len(english)))
-            texts += [*thai, *english]
-            groups += [group] * (len(thai) + len(english))
-    if not jobs:
+        place_of[group] = len(texts), len(thai), len(english)
+        texts += [*thai, *english]
+        groups += [group] * (len(thai) + len(english))
+    jobs = np.array([place for place in place_of.values() if sum(place[1:]) > 1])
+    if not len(jobs):
         raise InputError(
             "task jt needs jobs with two titles or more, and none of the training "
             "postings' jobs has them: add title_th and title_en, or leave jt out "
             "(--tasks jd,jf)"
         )
-    first, thai, english = np.array(jobs).T
-    start = len(texts)
+    described = [n for n, posting in enumerate(postings) if posting.description]
+    first_description = len(texts)
+    texts += [postings[n].description for n in described]
+    groups += [names[n] for n in described]
+    of_description = np.array([place_of[names[n]] for n in described])
+    first_translation = len(texts)
     for number, pair in enumerate(translations):
         texts += pair.titles
         groups += [f"translation {number}"] * 2
-    general = 0
-    if translations:
-        general = round(len(jobs) * translation_share / (1 - translation_share))
+    shares = {
+        "descriptions": description_share * bool(described),
+        "translations": translation_share * bool(translations),
+    }
+    size = len(jobs) / (1 - sum(shares.values()))
+    counts = {name: round(share * size) for name, share in shares.items()}
 
     def draw(rng: np.random.Generator) -> np.ndarray:
-        pairs = np.stack(_two_titles(rng, first, thai, english, same_language))
-        if general:
-            drawn = rng.choice(
-                len(translations), general, replace=general > len(translations)
-            )
-            both = np.stack([start + 2 * drawn, start + 2 * drawn + 1])
-            pairs = np.concatenate([pairs, both], axis=1)
-        turned = rng.random(pairs.shape[1]) < 0.5
-        pairs = np.where(turned, pairs[::-1], pairs)
-        return pairs[:, rng.permutation(pairs.shape[1])]
+        pairs = [np.stack(_two_titles(rng, *jobs.T, same_language))]
+        if counts["descriptions"]:
+            drawn = _some(rng, len(described), counts["descriptions"])
+            first, thai, english = of_description[drawn].T
+            title = first + rng.integers(thai + english)
+            pairs.append(np.stack([first_description + drawn, title]))
+        if counts["translations"]:
+            drawn = _some(rng, len(translations), counts["translations"])
+            thai = first_translation + 2 * drawn
+            pairs.append(np.stack([thai, thai + 1]))
+        joined = np.concatenate(pairs, axis=1)
+        turned = rng.random(joined.shape[1]) < 0.5
+        joined = np.where(turned, joined[::-1], joined)
+        return joined[:, rng.permutation(joined.shape[1])]
 
-    return _title_pairs(len(jobs) + general, draw, texts, groups)
+    return _title_pairs(len(jobs) + sum(counts.values()), draw, texts, groups)
+
+
+def _some(rng: np.random.Generator, population: int, count: int) -> np.ndarray:
+    """Numbers below the population, none twice unless there are too few."""
+    return rng.choice(population, count, replace=count > population)
 
 
 def _two_titles(
@@ -178,7 +198,7 @@ def _title_pairs(
     titles: Sequence[str],
     groups: Sequence[str],
 ) -> TaskExamples:
-    """JT's examples: ``draw`` gives (2, count) places of titles."""
+    """JT's examples: ``draw`` gives (2, count) places of texts."""
 
     def columns(rng: np.random.Generator) -> dict[str, np.ndarray]:
         queries, targets = draw(rng).astype(np.int32)

@@ -109,3 +109,29 @@ def retrieval_set_without_translations(rows):
     import dataclasses
 
     return dataclasses.replace(retrieval_set(rows), translations=())
+
+
+def test_a_preference_for_the_own_language_moves_it_up_and_no_other():
+    data = RetrievalSet(
+        queries=("ก", "a"),
+        query_languages=("th", "en"),
+        entries=("ข", "b", "ค", "c"),
+        entry_languages=("th", "en", "th", "en"),
+        relevant=((0, 1), (0, 1)),
+        own=(-1, -1),
+        clusters=("1", "2"),
+    )
+    angle = {"ก": 0.0, "a": 0.0, "b": 0.1, "ข": 0.2, "c": 0.3, "ค": 0.4}
+
+    def encode(texts):
+        return np.array([(np.cos(angle[t]), np.sin(angle[t])) for t in texts])
+
+    # By the angle alone: b, ข, c, ค for both queries.
+    for preference, thai, english in (
+        (0.0, [1, 0, 3, 2], [1, 0, 3, 2]),
+        (0.5, [0, 2, 1, 3], [1, 3, 0, 2]),
+        (-0.5, [1, 3, 0, 2], [0, 2, 1, 3]),
+    ):
+        found = evaluate_retrieval(encode, data, own_language=preference)
+        assert found.top.tolist() == [thai, english]
+        assert found.figures["recall_at_10_th_th"] == 1.0

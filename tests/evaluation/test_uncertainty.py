@@ -45,3 +45,18 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says():
         estimate = bootstrap(values, np.repeat(np.arange(30), 5), resamples=400)
         covered += estimate.low <= 0 <= estimate.high
     assert 0.88 < covered / 200 < 0.99
+
+
+def test_seeds_widen_the_interval_by_what_they_differ():
+    rng = np.random.default_rng(3)
+    queries = rng.normal(0.5, 0.1, 400)
+    clusters = np.arange(400)
+    alike = np.stack([queries, queries, queries])
+    apart = alike + np.array([[-0.1], [0.0], [0.1]])
+    alone = bootstrap(queries, clusters)
+    same, wide = bootstrap(alike, clusters), bootstrap(apart, clusters)
+    assert same.mean == pytest.approx(alone.mean)
+    assert same.high - same.low == pytest.approx(alone.high - alone.low, rel=0.1)
+    assert wide.mean == pytest.approx(alone.mean)
+    # Means of three draws of -0.1, 0, 0.1 have a standard deviation of 0.047.
+    assert (wide.high - wide.low) / 2 == pytest.approx(1.96 * 0.047, rel=0.2)

@@ -231,3 +231,23 @@ def test_an_engine_answers_texts():
 )
 def test_language_balance(languages, share):
     np.testing.assert_equal(language_balance(languages), share)
+
+
+@pytest.mark.parametrize("faiss", [False, True])
+def test_a_preferred_language_comes_up_with_its_strength(faiss, request):
+    if faiss:
+        request.getfixturevalue("always_faiss")
+    engine = SearchEngine("x", make(), encode)
+
+    def languages(**options):
+        results, _ = engine.search("query", 20, **options)
+        scores = [result["score"] for result in results]
+        assert scores == sorted(scores, reverse=True)
+        return [result["language"] for result in results]
+
+    plain = languages()
+    assert languages(prefer="en", strength=0.0) == languages(prefer="") == plain
+    assert 0 < plain.count("en") < 20
+    some, all_of_them = (languages(prefer="en", strength=s) for s in (0.05, 2.0))
+    assert plain.count("en") <= some.count("en") <= 20
+    assert all_of_them == ["en"] * 20

@@ -95,7 +95,7 @@ def titles_by_role(postings):
 
 
 def test_varied_titles_are_two_of_one_job_and_every_job_gives_one_pair():
-    examples = synonym_examples(POSTINGS)
+    examples = synonym_examples(POSTINGS, description_share=0)
     of_role = titles_by_role(POSTINGS)
     roles = [role for role, titles in of_role.items() if len(titles) > 1]
     assert examples.epoch_size == len(roles)
@@ -150,13 +150,31 @@ def test_jobs_of_one_language_and_of_two_titles_give_what_they_have(titles, expe
         assert found == expected
 
 
+def test_a_description_stands_with_a_title_of_its_job():
+    examples = synonym_examples(POSTINGS, description_share=0.5)
+    jobs = synonym_examples(POSTINGS, description_share=0).epoch_size
+    assert examples.epoch_size == 2 * jobs
+    (batch,) = first(
+        cycle_batches({"jt": examples}, batch_size=examples.epoch_size, seed=0), 1
+    )
+    of_role = titles_by_role(POSTINGS)
+    role_of = {p.description.encode(): p.role for p in POSTINGS}
+    pairs = zip(batch["jt"]["queries"], batch["jt"]["targets"], strict=True)
+    found = [pair for pair in pairs if set(pair) & set(role_of)]
+    assert len(found) == jobs
+    for pair in found:
+        (role,) = {role_of[text] for text in pair if text in role_of}
+        assert any(text in of_role[role] for text in pair)
+
+
 def test_general_translations_have_their_share_of_an_epoch():
     general = [
         JobPosting(str(n), title_th=f"ประโยค {n}", title_en=f"sentence {n}")
         for n in range(500)
     ]
-    examples = synonym_examples(POSTINGS, general, translation_share=0.75)
-    jobs = synonym_examples(POSTINGS).epoch_size
+    options = {"description_share": 0}
+    examples = synonym_examples(POSTINGS, general, translation_share=0.75, **options)
+    jobs = synonym_examples(POSTINGS, **options).epoch_size
     assert examples.epoch_size == 4 * jobs
     (batch,) = first(cycle_batches({"jt": examples}, batch_size=4 * jobs, seed=0), 1)
     pairs = zip(batch["jt"]["queries"], batch["jt"]["targets"], strict=True)
