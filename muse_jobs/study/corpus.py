@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,7 +97,7 @@ def read_study_data(folder: Path, settings: CorpusSettings) -> StudyData:
     # batches of jt. Its descriptions and fields are for jd and jf.
     candidates += onet(folder / "onet")
     train = list(_without(candidates, held_out))
-    pairs = list(_general_pairs(folder, settings))
+    pairs = [*_general_pairs(folder, settings), *_duties(parts)]
     general = [
         JobPosting(id=f"general-{number}", title_th=thai, title_en=english)
         for number, (thai, english) in enumerate(pairs)
@@ -169,6 +169,13 @@ def _general_pairs(folder: Path, settings: CorpusSettings) -> Iterable[tuple[str
         yield from parallel(folder / place, thai="th", english="en")
 
 
+def _duties(held_out: Container[str]) -> Iterable[tuple[str, str]]:
+    """What the lexicon's roles do, Thai and English; without held-out units."""
+    for role in load_lexicon()[1]:
+        if f"isco:{role.isco}" not in held_out:
+            yield from role.duties
+
+
 def _other_titles(postings: Iterable[JobPosting]) -> Iterable[JobPosting]:
     """Alternative labels as postings of their own: titles of the same job."""
     for posting in postings:
@@ -205,7 +212,7 @@ def _counts(inputs: Inputs, units: Units) -> dict[str, int]:
         "training postings with a description": sum(bool(p.description) for p in train),
         "distinct Thai training titles": len(_keys(train, "title_th")),
         "distinct English training titles": len(_keys(train, "title_en")),
-        "general parallel pairs": len(inputs.translations),
+        "parallel pairs, general and of the lexicon": len(inputs.translations),
     }
 
 
