@@ -20,6 +20,9 @@ with several seeds, and measures all of them on ISCO units that no training saw 
 general text: the paper's ablation and its tables of language bias, this project's own
 way beside it. A study that was stopped goes on where it was."""
 
+SAMPLE = "sample"
+UNITS_FILE = "test-units.txt"  # for `muse_jobs.evaluate --units`
+# Batches that the heads are trained on first, and that gradients are averaged over.
 GRADIENTS = {"full": (40, 8), "quick": (10, 2), "smallest": (2, 1)}
 
 
@@ -32,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "data",
         nargs="?",
         default=os.environ.get("MUSE_JOBS_DATA"),
-        help="folder of the public data [the variable MUSE_JOBS_DATA]",
+        help=f"folder of the public data, or `{SAMPLE}`: the shipped sample corpus "
+        "[the variable MUSE_JOBS_DATA]",
     )
     parser.add_argument("--config", help="a file like the shipped study.toml")
     sizes = parser.add_mutually_exclusive_group()
@@ -49,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     size = next((s for s in ("quick", "smallest") if getattr(arguments, s)), "full")
     if not arguments.data:
         raise InputError(
-            "expected the folder of the public data: name it, or set MUSE_JOBS_DATA; "
-            "docs/study.md says what is in it"
+            f"expected the folder of the public data, or `{SAMPLE}`: name it, or set "
+            "MUSE_JOBS_DATA; docs/study.md says what is in it"
         )
-    if not Path(arguments.data).is_dir():
+    if arguments.data != SAMPLE and not Path(arguments.data).is_dir():
         raise InputError(f"{arguments.data}: no such folder")
     _study(arguments, size)
     return 0
@@ -67,21 +71,37 @@ def _study(arguments, size: str) -> None:
     import_extra("matplotlib", "plots", output / "frontier.png")
     with quiet_tensorflow():
         from muse_jobs.encoder.sources import load_encoder
-        from muse_jobs.study.corpus import read_study_data
+        from muse_jobs.study.corpus import read_sample_data, read_study_data
         from muse_jobs.study.gradients import gradient_cosines
         from muse_jobs.study.page import draw_study, render_study
-        from muse_jobs.study.runs import Workshop, open_benchmarks
+        from muse_jobs.study.runs import (
+            Workshop,
+            open_benchmarks,
+            sample_benchmarks,
+            validation_benchmark,
+        )
         from muse_jobs.study.tables import study_tables
 
     started = time.monotonic()
-    data = read_study_data(folder, settings.corpus)
+    on_sample = arguments.data == SAMPLE
+    data = read_sample_data() if on_sample else read_study_data(folder, settings.corpus)
     for name, count in (data.counts | data.checks).items():
         print(f"{name}: {count:,}")
     if any(data.checks.values()):
         raise InputError("held-out units are in the training data; see above")
-    benchmarks = open_benchmarks(folder, data, settings.corpus)
+    write_lines(output / UNITS_FILE, data.units.test)
+    if on_sample:
+        benchmarks = sample_benchmarks(data.inputs.split.test)
+        validation = sample_benchmarks(data.inputs.split.validation)["titles"]
+    else:
+        benchmarks = open_benchmarks(folder, data, settings.corpus)
+        validation = validation_benchmark(folder, data)
     workshop = Workshop(
-        load_encoder(arguments.encoder), data, benchmarks, folder=folder, output=output
+        load_encoder(arguments.encoder),
+        data,
+        benchmarks,
+        validation=validation,
+        output=output,
     )
     jobs = [(run, seed) for run in settings.runs for seed in run.seeds]
     # The first seed of every run first: a study that is stopped has a whole table.

@@ -18,7 +18,7 @@ from muse_jobs.data.postings import JobPosting, field_labels
 from muse_jobs.data.recipes import esco, esco_isco, isco_thai, onet, parallel
 from muse_jobs.data.sample.generator import sample_postings
 from muse_jobs.data.sample.lexicon import load_lexicon
-from muse_jobs.data.splits import Split
+from muse_jobs.data.splits import Split, check_split, split_postings
 from muse_jobs.data.text import title_key
 from muse_jobs.study.settings import CorpusSettings
 from muse_jobs.training.inputs import Inputs
@@ -112,6 +112,28 @@ def read_study_data(folder: Path, settings: CorpusSettings) -> StudyData:
     return StudyData(
         units, inputs, check_held_out(inputs, units, held_out), _counts(inputs, units)
     )
+
+
+def read_sample_data() -> StudyData:
+    """The shipped sample corpus in the place of public data; its roles are the units.
+
+    The parallel text is what the lexicon's trained roles do, in both languages.
+    """
+    split = split_postings(sample_postings())
+    units = {
+        name: tuple(dict.fromkeys(posting.role for posting in part))
+        for name, part in split.parts.items()
+    }
+    duties = [
+        JobPosting(id=f"duty-{role.id}-{number}", title_th=thai, title_en=english)
+        for role in load_lexicon()[1]
+        if role.id in set(units["train"])
+        for number, (thai, english) in enumerate(role.duties)
+    ]
+    inputs = Inputs(split, duties, field_labels(split.train), {}, {})
+    found = Units(**units)
+    checks = {"on two sides of the split": sum(check_split(split).values())}
+    return StudyData(found, inputs, checks, _counts(inputs, found))
 
 
 def check_held_out(inputs: Inputs, units: Units, held_out: set[str]) -> dict[str, int]:

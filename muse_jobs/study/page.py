@@ -187,12 +187,7 @@ def _general(report: Mapping) -> str:
     columns = [(n, f) for n in GENERAL if n in benchmarks for f in (RECALL, "mrr")]
     if not columns:
         return "Not measured in this size."
-    labels = [f"{n}: {benchmarks[n]['labels'][f]}" for n, f in columns]
-    rows = [
-        [title, *(_estimate(benchmarks[n]["figures"][f][run]) for n, f in columns)]
-        for run, title in report["titles"].items()
-    ]
-    return _table(["run", *labels], rows)
+    return _columns(report, columns)
 
 
 def _others(report: Mapping) -> str:
@@ -203,6 +198,12 @@ def _others(report: Mapping) -> str:
         ("descriptions", "mrr"),
         ("language", "language_accuracy"),
     ]
+    return _columns(report, [column for column in columns if column[0] in benchmarks])
+
+
+def _columns(report: Mapping, columns: Sequence[tuple[str, str]]) -> str:
+    """A row a run, a column for each (benchmark, figure)."""
+    benchmarks = report["benchmarks"]
     labels = [f"{n}: {benchmarks[n]['labels'][f]}" for n, f in columns]
     rows = [
         [title, *(_estimate(benchmarks[n]["figures"][f][run]) for n, f in columns)]

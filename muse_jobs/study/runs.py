@@ -10,16 +10,22 @@ import dataclasses
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from muse_jobs.data.postings import JobPosting
 from muse_jobs.encoder.encode import text_encoder
 from muse_jobs.evaluation.benchmarks import Benchmark, open_benchmark
-from muse_jobs.evaluation.sets import Evaluation
+from muse_jobs.evaluation.classification import (
+    OccupationTitles,
+    evaluate_language_probe,
+)
+from muse_jobs.evaluation.evaluators import title_pool
+from muse_jobs.evaluation.sets import Evaluation, evaluate_retrieval
 from muse_jobs.files import replacing, write_json
 from muse_jobs.study.corpus import StudyData
 from muse_jobs.study.knob import knob
@@ -86,6 +92,48 @@ def open_benchmarks(
     return found
 
 
+def validation_benchmark(folder: Path, data: StudyData) -> Benchmark:
+    """The titles of the validation units, which the best weights are chosen by."""
+    return open_benchmark("titles", folder, units=set(data.units.validation))
+
+
+def sample_benchmarks(postings: Sequence[JobPosting]) -> dict[str, Benchmark]:
+    """What can be asked of postings of the sample corpus: their titles.
+
+    Args:
+        postings: those of a part.
+    """
+    pool = title_pool(postings)
+    titles = pool.retrieval_set()
+    chosen = [n for n, name in enumerate(pool.languages) if name in ("th", "en")]
+    languages = tuple(pool.languages[n] for n in chosen)
+    probe = OccupationTitles(
+        queries=tuple(pool.titles[n] for n in chosen),
+        query_languages=languages,
+        query_classes=languages,
+        references=(),
+        reference_classes=(),
+        clusters=tuple(pool.jobs[n] for n in chosen),
+    )
+    return {
+        "titles": Benchmark(
+            name="titles",
+            title="Title synonyms of the sample corpus",
+            about="",
+            evaluate=lambda encode, _: evaluate_retrieval(encode, titles),
+            texts=titles.texts,
+            retrieval=titles,
+        ),
+        "language": Benchmark(
+            name="language",
+            title="Language read from the vector",
+            about="",
+            evaluate=lambda encode, _: evaluate_language_probe(encode, probe),
+            texts=probe.texts,
+        ),
+    }
+
+
 class Workshop:
     """Trains and measures runs with one encoder, whose weights are put back each time.
 
@@ -93,7 +141,7 @@ class Workshop:
         encoder: the base.
         data: the study's.
         benchmarks: what the runs are measured on.
-        folder: the public data.
+        validation: what the best weights of a run are chosen by.
         output: gets a folder for each run.
     """
 
@@ -103,7 +151,7 @@ class Workshop:
         data: StudyData,
         benchmarks: Mapping[str, Benchmark],
         *,
-        folder: Path,
+        validation: Benchmark,
         output: Path,
     ):
         self.encoder = encoder
@@ -111,7 +159,7 @@ class Workshop:
         self.data = data
         self.benchmarks = benchmarks
         self.output = output
-        self.validation = open_benchmark("titles", folder, units=data.units.validation)
+        self.validation = validation
         self._base = [variable.numpy() for variable in encoder.trainable_variables]
         self._data_digest = _digest_of_data(data, benchmarks)
 

@@ -4,7 +4,13 @@ import pytest
 
 from muse_jobs.data.sample.lexicon import load_lexicon
 from muse_jobs.data.text import title_key
-from muse_jobs.study.corpus import check_held_out, read_study_data, split_units
+from muse_jobs.study.corpus import (
+    check_held_out,
+    read_sample_data,
+    read_study_data,
+    split_units,
+)
+from muse_jobs.study.runs import sample_benchmarks
 from muse_jobs.study.settings import CorpusSettings
 
 SETTINGS = CorpusSettings(general_pairs=300)
@@ -59,3 +65,20 @@ def test_the_check_sees_a_leak(data):
         del data.inputs.split.train[-3:]
     assert found["held-out units among the trained ones"] > 0
     assert found["trained texts that share a title key with a held-out title"] > 0
+
+
+def test_the_sample_corpus_takes_the_place_of_public_data():
+    data = read_sample_data()
+    assert set(data.checks.values()) == {0}
+    assert len(data.units.test) > 60 and not set(data.units.test) & set(
+        data.units.train
+    )
+    trained = {title_key(t) for p in data.inputs.split.train for t in p.titles}
+    benchmarks = sample_benchmarks(data.inputs.split.test)
+    texts = {title_key(text) for text in benchmarks["titles"].texts}
+    assert len(texts) > 300
+    # The sample corpus names roles: a title may stand under two of them.
+    assert len(texts & trained) < 0.02 * len(texts)
+    duties = {t for p in data.inputs.translations for t in p.titles}
+    held_out = [r for r in load_lexicon()[1] if r.id in set(data.units.test)]
+    assert held_out and not duties & {t for r in held_out for d in r.duties for t in d}

@@ -50,7 +50,7 @@ def benchmark(postings):
 
 
 @pytest.fixture
-def workshop(tmp_path, monkeypatch):
+def workshop(tmp_path):
     split = Split(of_jobs(*range(6)), of_jobs(6, 7), of_jobs(8, 9, 10, 11))
     labels = field_labels(split.train)
     general = [
@@ -59,13 +59,14 @@ def workshop(tmp_path, monkeypatch):
     data = StudyData(
         Units((), (), ()), Inputs(split, general, labels, {}, {}), {"leaks": 0}, {}
     )
-    monkeypatch.setattr(
-        study_runs, "open_benchmark", lambda *_, **__: benchmark(split.validation)
-    )
     encoder = TinyEncoder()
     encoder.pieces = encoder.rows
     return Workshop(
-        encoder, data, {"titles": benchmark(split.test)}, folder=None, output=tmp_path
+        encoder,
+        data,
+        {"titles": benchmark(split.test)},
+        validation=benchmark(split.validation),
+        output=tmp_path,
     )
 
 
