@@ -71,15 +71,15 @@ def _study(arguments, size: str) -> None:
     import_extra("matplotlib", "plots", output / "frontier.png")
     with quiet_tensorflow():
         from muse_jobs.encoder.sources import load_encoder
-        from muse_jobs.study.corpus import read_sample_data, read_study_data
-        from muse_jobs.study.gradients import gradient_cosines
-        from muse_jobs.study.page import draw_study, render_study
-        from muse_jobs.study.runs import (
-            Workshop,
+        from muse_jobs.study.benchmarks import (
             open_benchmarks,
             sample_benchmarks,
             validation_benchmark,
         )
+        from muse_jobs.study.corpus import read_sample_data, read_study_data
+        from muse_jobs.study.gradients import gradient_cosines
+        from muse_jobs.study.page import draw_study, render_study
+        from muse_jobs.study.runs import Workshop
         from muse_jobs.study.tables import study_tables
 
     started = time.monotonic()

@@ -4,13 +4,13 @@ import pytest
 
 from muse_jobs.data.sample.lexicon import load_lexicon
 from muse_jobs.data.text import title_key
+from muse_jobs.study.benchmarks import sample_benchmarks
 from muse_jobs.study.corpus import (
     check_held_out,
     read_sample_data,
     read_study_data,
     split_units,
 )
-from muse_jobs.study.runs import sample_benchmarks
 from muse_jobs.study.settings import CorpusSettings
 
 SETTINGS = CorpusSettings(general_pairs=300)
