@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from muse_jobs.commandline import quiet_tensorflow, run_command, track
@@ -104,29 +103,17 @@ def _measure(benchmarks, specs: Sequence[str], arguments) -> dict:
     check_writable(arguments.output)
     with quiet_tensorflow():
         from muse_jobs.encoder.adapters import open_encoder
-        from muse_jobs.evaluation.summary import signs_of_failure, summarise
+        from muse_jobs.evaluation.measuring import measure
 
         encoders = [open_encoder(spec) for spec in dict.fromkeys(specs)]
-    names = _distinct_names(encoders)
-    steps = [
-        (b, n, e) for b in benchmarks for n, e in zip(names, encoders, strict=True)
-    ]
-    found: dict[int, dict] = {id(benchmark): {} for benchmark in benchmarks}
-    for benchmark, name, encoder in track(steps, "evaluate"):
-        found[id(benchmark)][name] = benchmark.evaluate(
-            encoder.encode, encoder.field_scores
-        )
-    summaries = [summarise(b, found[id(b)]) for b in track(benchmarks, "intervals")]
-    return {
-        "title": f"Evaluation of {names[0]}",
-        "encoders": [
-            {"name": name, "source": encoder.source}
-            for name, encoder in zip(names, encoders, strict=True)
-        ],
-        "benchmarks": summaries,
-        "warnings": signs_of_failure(summaries, names),
-        "versions": {"muse-jobs": version("muse-jobs")},
-    }
+    named = dict(zip(_distinct_names(encoders), encoders, strict=True))
+    return measure(
+        benchmarks,
+        {name: encoder.encode for name, encoder in named.items()},
+        sources={name: encoder.source for name, encoder in named.items()},
+        field_scores={name: encoder.field_scores for name, encoder in named.items()},
+        track=track,
+    )
 
 
 def _distinct_names(encoders) -> list[str]:
