@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import get_origin, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from muse_jobs.errors import InputError
 
@@ -45,7 +45,7 @@ def add_flags(parser: argparse.ArgumentParser, config: type) -> None:
             )
 
 
-def given_flags(arguments: argparse.Namespace, config: type) -> dict[str, object]:
+def given_flags(arguments: argparse.Namespace, config: type) -> dict[str, Any]:
     """The dataclass's fields that the user gave on the command line."""
     names = {field.name for field in dataclasses.fields(config)}
     return {

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from typing import Any
+
+from muse_jobs.commandline import quiet_tensorflow
 
 
 def attach(
     package: str, names: Mapping[str, str]
-) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """What a package assigns to ``__getattr__``, ``__dir__`` and ``__all__``.
 
     Args:
@@ -20,10 +23,12 @@ def attach(
         names: public name to the module that defines it.
     """
 
-    def __getattr__(name: str) -> object:
+    def __getattr__(name: str) -> Any:
         if name not in names:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(names[name]), name)
+        with quiet_tensorflow():
+            module = importlib.import_module(names[name])
+        return getattr(module, name)
 
     def __dir__() -> list[str]:
         return sorted(names)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from muse_jobs.commandline import (
     add_flags,
@@ -77,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _configure(given: dict[str, object], resume: bool) -> TrainConfig:
+def _configure(given: dict[str, Any], resume: bool) -> TrainConfig:
     """The run's configuration, from the flags and, to resume, from the run itself."""
     config = TrainConfig(**given)
     if not resume:
@@ -234,7 +235,7 @@ def _check_inputs(run_dir: Path, inputs: dict[str, str]) -> None:
 
 def _versions() -> dict[str, str | None]:
     """Installed versions; None for what runs without being installed under its name."""
-    found = {}
+    found: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             found[package] = version(package)
@@ -255,7 +256,7 @@ def _describe(data_report: dict) -> str:
 def _head_scores(model) -> dict:
     """The trained heads as functions of vectors, for `evaluate_postings`."""
     matching, fields = model.head("jd"), model.head("jf")
-    scores = {}
+    scores: dict[str, Any] = {}
     if matching is not None:
         scores["pair_scores"] = lambda descriptions, titles: matching(
             descriptions=descriptions, titles=titles

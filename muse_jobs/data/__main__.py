@@ -165,7 +165,7 @@ def _convert(arguments) -> int:
         count = write_postings(arguments.output, collapsed.postings)
         bad = len(result.rejects)
     else:
-        rejects = Counter()
+        rejects: Counter[str] = Counter()
 
         def stream():
             scanned = scan_postings(

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from muse_jobs.errors import InputError
 
@@ -93,8 +94,8 @@ def format_of(path: Path) -> str:
 
 
 @contextmanager
-def _open_text(path: Path) -> Iterator[io.TextIOBase]:
-    options = {"encoding": "utf-8-sig", "newline": ""}
+def _open_text(path: Path) -> Iterator[IO[str]]:
+    options: dict[str, Any] = {"encoding": "utf-8-sig", "newline": ""}
     suffix = path.suffix.lower()
     if suffix == ".gz":
         with gzip.open(path, "rt", **options) as file:

@@ -135,7 +135,7 @@ class PairMiner:
         return Pairs(
             descriptions=np.repeat(own, 3),
             titles=np.stack([own, negative, hard], axis=1).reshape(-1),
-            labels=np.tile(np.float32([1, 0, 0]), len(own)),
+            labels=np.tile(np.array([1, 0, 0], np.float32), len(own)),
         )
 
     def _far(self, rows: np.ndarray, drawn: np.ndarray) -> np.ndarray:

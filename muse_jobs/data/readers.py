@@ -140,7 +140,7 @@ def read_translations(
     Raises:
         InputError: a row has not both titles: the file and the line.
     """
-    found = []
+    found: list[JobPosting] = []
     for path in expand_paths(paths):
         for line, row in read_rows(path):
             try:

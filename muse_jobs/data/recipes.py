@@ -10,6 +10,7 @@ import csv
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from muse_jobs.data.postings import JobPosting
 from muse_jobs.data.text import title_key
@@ -89,10 +90,10 @@ def esco_isco(folder: str | Path) -> list[JobPosting]:
     Returns:
         The postings, ESCO's first.
     """
-    thai = defaultdict(list)
+    thai: dict[str | None, list[JobPosting]] = defaultdict(list)
     for posting in isco_thai(Path(folder, "isco08-thai")):
         thai[posting.role].append(posting)
-    used: dict[str, int] = defaultdict(int)
+    used: dict[str | None, int] = defaultdict(int)
     joined = []
     for posting in esco(Path(folder, "esco")):
         titles = thai.get(posting.role)
@@ -131,9 +132,9 @@ def onet(folder: str | Path) -> list[JobPosting]:
     tasks, titles = defaultdict(list), defaultdict(list)
     for row in _rows(Path(folder, "Task Statements.txt"), "\t", (code, "Task")):
         tasks[row[code]].append(row["Task"])
-    columns = (code, "Alternate Title")
-    for row in _rows(Path(folder, "Alternate Titles.txt"), "\t", columns):
-        titles[row[code]].append(row["Alternate Title"])
+    title = "Alternate Title"
+    for row in _rows(Path(folder, "Alternate Titles.txt"), "\t", (code, title)):
+        titles[row[code]].append(row[title])
     columns = (code, "Title", "Description")
     return [
         JobPosting(
@@ -162,7 +163,7 @@ def parallel(path: str | Path, *, thai: str, english: str) -> list[tuple[str, st
         left out.
     """
     delimiter = "," if Path(path).suffix == ".csv" else "\t"
-    pairs = {}
+    pairs: dict[tuple[str, str], tuple[str, str]] = {}
     for row in _rows(Path(path), delimiter, (thai, english)):
         if row[thai].strip() and row[english].strip():
             key = title_key(row[thai]), title_key(row[english])
@@ -175,7 +176,7 @@ def scb_mt(path: str | Path) -> list[tuple[str, str]]:
     return parallel(path, thai="th_text", english="en_text")
 
 
-def isco_sets(code: str) -> dict[str, object]:
+def isco_sets(code: str) -> dict[str, Any]:
     """A posting's ``role``, ``fields`` and ``categories`` from an ISCO-08 unit code.
 
     Args:
@@ -211,8 +212,10 @@ def _rows(
         raise InputError(f"{path}: no such file")
     with path.open(encoding="utf-8-sig", newline="") as file:
         # Tab-separated files of O*NET and others quote nothing.
-        quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-        reader = csv.DictReader(file, delimiter=delimiter, quoting=quoting)
+        if delimiter == "\t":
+            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        else:
+            reader = csv.DictReader(file, delimiter=delimiter)
         missing = [name for name in columns if name not in (reader.fieldnames or ())]
         if missing:
             raise InputError(

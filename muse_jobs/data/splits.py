@@ -142,7 +142,7 @@ def split_postings(
             fullest = max(FRACTIONS, key=counts.__getitem__)
             movable = [group for group in order if part_of[group] == fullest]
             part_of[min(movable, key=sizes.__getitem__)] = part
-    parts = {name: [] for name in FRACTIONS}
+    parts: dict[str, list[JobPosting]] = {name: [] for name in FRACTIONS}
     for posting, group in zip(postings, groups, strict=True):
         parts[part_of[group]].append(posting)
     return Split(**parts, near_joined=near_joined)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from muse_jobs.data.formats import NAMES, PARQUET_ROWS, format_of, import_extra
 from muse_jobs.data.postings import COLUMNS, SET_COLUMNS, SET_SEPARATOR, JobPosting
@@ -36,7 +37,7 @@ def write_postings(path: str | Path, postings: Iterable[JobPosting]) -> int:
         return _WRITERS[format_of(path)](beside, postings)
 
 
-def as_row(posting: JobPosting) -> dict[str, object]:
+def as_row(posting: JobPosting) -> dict[str, Any]:
     """The posting as plain values, ``extra`` beside its columns."""
     row = {name: getattr(posting, name) for name in COLUMNS}
     row |= {name: list(row[name]) for name in SET_COLUMNS}
@@ -46,7 +47,7 @@ def as_row(posting: JobPosting) -> dict[str, object]:
 @contextmanager
 def _open_text(path: Path):
     suffix = path.suffix.lower()
-    options = {"encoding": "utf-8", "newline": ""}
+    options: dict[str, Any] = {"encoding": "utf-8", "newline": ""}
     if suffix == ".gz":
         with gzip.open(path, "wt", **options) as file:
             yield file

@@ -241,7 +241,7 @@ def _stored_vectors(path: Path) -> Encode:
             f"received a file that cannot be read: {_first_line(error)}"
         ) from error
     texts = _read_texts(texts_path)
-    shape = getattr(vectors, "shape", ())  # a zip of arrays has none
+    shape: tuple[int, ...] = getattr(vectors, "shape", ())  # a zip of arrays has none
     if len(shape) != 2 or shape[0] != len(texts):
         raise InputError(
             f"encoder {path}: expected shape ({len(texts)}, dim), a row for each line "

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class EmbeddingWork:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._inputs = dict(inputs)
-        self._database = sqlite3.connect(
+        self._database: Any = sqlite3.connect(
             self.folder / "work.sqlite", isolation_level=None, timeout=0
         )
         try:
@@ -146,7 +147,8 @@ class EmbeddingWork:
             rows: (id, text), or (None, why the row has no text).
             prepare: makes the text that is encoded; called once a distinct text.
         """
-        count, skipped = 0, Counter()
+        count = 0
+        skipped: Counter[str] = Counter()
         # Most repeats are near each other or frequent: these need no look-up.
         look_up = partial(self._number, prepare=prepare)
         recent = lru_cache(RECENT_TEXTS)(look_up)
@@ -295,7 +297,7 @@ class EmbeddingWork:
             self._database.close()
         self._database = None
 
-    def _run(self, statement: str, *values) -> sqlite3.Cursor:
+    def _run(self, statement: str, *values) -> Any:
         return self._database.execute(statement, values)
 
     def _fact(self, name: str, default=None):
@@ -307,7 +309,7 @@ class EmbeddingWork:
             "INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items()
         )
 
-    def _compare(self, name: str, before: str, now: str) -> None:
+    def _compare(self, name: str, before: str | None, now: str | None) -> None:
         if before != now:
             raise InputError(
                 f"{self.folder}: the run was started with other input: {name} was "

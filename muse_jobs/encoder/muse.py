@@ -12,6 +12,8 @@ that mixes long and short texts costs what its tokens cost, and nothing more.
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -238,7 +240,7 @@ class MuseEncoder(keras.layers.Layer):
         def encode(ids: tf.Tensor, row_splits: tf.Tensor) -> tf.Tensor:
             return self._encode_embedded(tf.gather(table, ids), row_splits)
 
-        options = {"tokens": TOKENS_AT_ONCE, "output_dim": OUTPUT_DIM}
+        options: dict[str, Any] = {"tokens": TOKENS_AT_ONCE, "output_dim": OUTPUT_DIM}
         if not training:
             return in_chunks(encode, ids.values, ids.row_splits, **options)
         # Looked up at once, so that the gradient is that of the rows alone.

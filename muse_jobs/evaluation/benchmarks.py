@@ -70,15 +70,17 @@ def open_benchmark(name: str, path: str | Path, *, units: Units = None) -> Bench
     title, about, load, measure = BENCHMARKS[name]
     data = load(Path(path), units) if name in CODED else load(Path(path))
     is_retrieval = isinstance(data, RetrievalSet)
+
+    def evaluate(encode: Encode, field_scores: FieldScores | None = None) -> Evaluation:
+        if name in OF_FIELDS:
+            return measure(encode, data, field_scores=field_scores)
+        return measure(encode, data)
+
     return Benchmark(
         name=name,
         title=title,
         about=about,
-        evaluate=lambda encode, field_scores=None: (
-            measure(encode, data, field_scores=field_scores)
-            if name in OF_FIELDS
-            else measure(encode, data)
-        ),
+        evaluate=evaluate,
         texts=data.texts,
         retrieval=data if is_retrieval else None,
     )
@@ -89,7 +91,7 @@ CODED = ("titles", "titles-natural", "descriptions", "occupations", "language")
 # Those that ask a fields head too.
 OF_FIELDS = ("occupations",)
 # name -> (title, about, loader, evaluator)
-BENCHMARKS = {
+BENCHMARKS: dict[str, tuple[str, str, Callable, Callable]] = {
     "titles": (
         "Title synonyms, balanced",
         "Thai occupation titles and as many ESCO preferred labels of each ISCO-08 "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def evaluate_occupations(
     nearest = np.maximum.reduceat(queries @ references[order].T, starts, axis=1)
     regression = LogisticRegression(C=REGULARISATION, max_iter=2000)
     regression.fit(references, codes)
-    rankings = {
+    rankings: dict[str, tuple[np.ndarray, Any]] = {
         "nearest": (nearest, classes),
         "regression": (regression.predict_log_proba(queries), classes),
     }

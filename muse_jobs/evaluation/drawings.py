@@ -16,7 +16,7 @@ from muse_jobs.evaluation.plots import (
 )
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 RECALL = "recall_at_10_combined"
 
@@ -83,7 +83,7 @@ def bias_figures(benchmark: Mapping, encoders: Sequence[str]) -> list[str]:
     return found
 
 
-def inline_svg(figure: Figure, description: str) -> str:
+def inline_svg(figure: Figure | SubFigure, description: str) -> str:
     """The figure as an ``<svg>`` element for a page of HTML.
 
     Text stays text, in the page's fonts. Equal figures give equal text.
@@ -105,7 +105,7 @@ def inline_svg(figure: Figure, description: str) -> str:
         # The browser draws the letters: those that matplotlib's own font lacks, such as
         # Thai ones, are no loss.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        figure.savefig(written, format="svg", metadata=nothing)
+        figure.figure.savefig(written, format="svg", metadata=nothing)
     text = written.getvalue()
     # Groups are numbered alike in every figure, and nothing refers to them.
     text = re.sub(r'<g id="[^"]*"', "<g", text[text.index("<svg") :])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -30,7 +30,7 @@ POINTS = 9.0
 LEGEND_LINE = 0.19  # inches
 LONGEST_NAME = 40
 
-Estimates = Mapping[str, Mapping[str, float | None]]
+Estimates = Mapping[str, Mapping[str, Any]]
 
 
 def language_histograms(
@@ -76,7 +76,8 @@ def language_histograms(
         places = shares + (side - 0.5) * width
         label = f"{name} queries ({counts.sum()})"
         bars.append(ax.bar(places, counts, width, color=colour, label=label))
-        if _known(share := truth.get(language)):
+        share = truth.get(language)
+        if _known(share):
             # Dashes of one language fill the gaps of the other's: both can be seen
             # where they stand at one share.
             dashes = (4 * side, (4, 4))
@@ -85,7 +86,7 @@ def language_histograms(
             truths.append(line)
     ax.set_xlim(-0.6 / k, 1 + 0.6 / k)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "0.25", "0.5", "0.75", "1"])
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(axis="y", integer=True)
     _name(ax, title, f"share of Thai among the first {k} results", "queries")
     _legend(ax, [*bars, midpoint, *truths], columns=2)
     return ax
@@ -197,7 +198,7 @@ def _styles(count: int) -> list[dict]:
     ]
 
 
-def _bounds(estimate: Mapping[str, float | None]) -> tuple[float, float]:
+def _bounds(estimate: Mapping[str, Any]) -> tuple[float, float]:
     """The interval; without one it is the mean alone."""
     low, high = estimate.get("low"), estimate.get("high")
     if _known(low) and _known(high):
@@ -205,7 +206,7 @@ def _bounds(estimate: Mapping[str, float | None]) -> tuple[float, float]:
     return estimate["mean"], estimate["mean"]
 
 
-def _known(value: float | None) -> bool:
+def _known(value: float | None) -> TypeGuard[float]:
     return value is not None and not np.isnan(value)
 
 
@@ -228,7 +229,7 @@ def _legend(ax: Axes, handles: Sequence | None = None, *, columns: int = 1) -> N
     from matplotlib.transforms import offset_copy
 
     # Below the axes, where no bar or line can be under it.
-    below = offset_copy(ax.transAxes, ax.figure, y=-34, units="points")
+    below = offset_copy(ax.transAxes, ax.get_figure(root=True), y=-34, units="points")
     legend = ax.legend(
         handles=ax.get_legend_handles_labels()[0] if handles is None else handles,
         loc="upper center",

@@ -100,7 +100,8 @@ def occupation_titles(folder: str | Path, units: Units = None) -> OccupationTitl
     """
     by_unit = _titles_by_unit(folder, None)
     asked_units = set(units) if units is not None else set(filter(_third, by_unit))
-    asked, references = [], []
+    asked: list[tuple[str, str, str]] = []
+    references: list[tuple[str, str, str]] = []
     for unit, (thai, preferred, _) in by_unit.items():
         own = [(t, "th", unit) for t in thai] + [(t, "en", unit) for t in preferred]
         (asked if unit in asked_units else references).extend(own)
@@ -217,7 +218,9 @@ def own_queries(path: str | Path) -> RetrievalSet:
     Returns:
         The set: the pool is all texts that are relevant to a query or further entries.
     """
-    queries, entries, relevant = [], {}, []
+    queries: list[str] = []
+    entries: dict[str, int] = {}
+    relevant: list[tuple[int, ...]] = []
     (path,) = expand_paths([path])
     for line, row in read_rows(path):
         if isinstance(row, BadRow):
@@ -230,7 +233,7 @@ def own_queries(path: str | Path) -> RetrievalSet:
             )
         places = [entries.setdefault(text, len(entries)) for text in texts if text]
         if row.get("query"):
-            queries.append(row["query"])
+            queries.append(str(row["query"]))
             relevant.append(tuple(dict.fromkeys(places)))
     if not queries:
         raise InputError(f"{path}: expected rows with a query, received none")
@@ -253,10 +256,10 @@ def _titles_by_unit(
     preferred: dict[str, list[str]] = defaultdict(list)
     alternative: dict[str, list[str]] = defaultdict(list)
     for posting in isco_thai(Path(folder, "isco08-thai")):
-        thai[posting.role].append(posting.title_th)
+        thai[str(posting.role)] += [t for t in [posting.title_th] if t]
     for posting in esco(Path(folder, "esco")):
-        preferred[posting.role].append(posting.title_en)
-        alternative[posting.role] += posting.extra["alt_labels"]
+        preferred[str(posting.role)] += [t for t in [posting.title_en] if t]
+        alternative[str(posting.role)] += posting.extra["alt_labels"]
     both = sorted(set(thai) & set(preferred))
     if units is not None:
         both = [unit for unit in both if unit in set(units)]

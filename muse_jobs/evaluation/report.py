@@ -146,7 +146,7 @@ def _value(estimate: Mapping) -> str:
 
 
 def _difference(estimate: Mapping) -> str:
-    low, high, p = (estimate.get(name) for name in ("low", "high", "p_value"))
+    low, high, p = (estimate.get(n, math.nan) for n in ("low", "high", "p_value"))
     mean = _number(estimate.get("mean"), signed=True)
     interval = _interval(estimate, signed=True)
     if not _missing(p):

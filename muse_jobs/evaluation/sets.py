@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class Evaluation:
     figures: dict[str, float]
     per_query: dict[str, np.ndarray] = field(default_factory=dict)
     clusters: Sequence[str] = ()
-    top: np.ndarray | None = None
+    top: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +142,8 @@ def _separate_pools(
                 for row in part
             ]
             own = [column_of.get(data.own[row], -1) for row in part]
-            ranked = _without(ranked, own)
-            values[part] = query_recall_at_k(ranked, relevant, k=K)
+            results = _without(ranked, own)
+            values[part] = query_recall_at_k(results, relevant, k=K)
         found[f"recall_at_{K}_{asked}_{given}"] = values
     return found
 

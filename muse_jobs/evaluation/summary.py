@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ HIGH, LOW = 0.6, 0.3
 
 def summarise(
     benchmark: Benchmark, evaluations: Mapping[str, Evaluation]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """What a report says of one benchmark.
 
     Args:
@@ -95,7 +96,7 @@ def summarise(
         for name in shown
         if others and _values_of(name) in base.per_query
     }
-    summary = {
+    summary: dict[str, Any] = {
         "name": benchmark.name,
         "title": benchmark.title,
         "about": benchmark.about,
@@ -144,7 +145,7 @@ def signs_of_failure(benchmarks: Sequence[dict], encoders: Sequence[str]) -> lis
         cross = [own.get(f"recall_at_{K}_{pair}") for pair in ("th_en", "en_th")]
         combined = own.get(f"recall_at_{K}_combined")
         if combined is not None and None not in cross:
-            separate = sum(cross) / 2
+            separate = sum(filter(None, cross)) / 2
             if combined < FALLS_BEHIND * separate:
                 found.append(
                     f"{benchmark['name']}: Recall@10 is {combined:.3f} in the combined "
@@ -200,11 +201,13 @@ def _difference(one: Evaluation, other: Evaluation, figure: str) -> dict[str, fl
 
 def _language_bias(
     data: RetrievalSet, evaluations: Mapping[str, Evaluation]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     languages = np.array(data.entry_languages)
     asked = np.array(data.query_languages)
-    truth, histograms, worst = {}, {}, {}
-    by_k: dict[str, object] = {"k": list(DEPTHS)}
+    truth: dict[str, float] = {}
+    histograms: dict[str, dict[str, list[int]]] = {}
+    worst: dict[str, list[dict]] = {}
+    by_k: dict[str, Any] = {"k": list(DEPTHS)}
     references = [lbkl_references(data, k=k) for k in DEPTHS]
     by_k["blind"] = [blind for blind, _ in references]
     by_k["ceiling"] = [ceiling for _, ceiling in references]

@@ -43,10 +43,10 @@ def language_shares(
         counted, without relevant entries, or without results.
     """
     code, names = _codes(languages)
-    own = _own(own, len(ranked))
-    p = _truth(relevant, code, own, len(names))
+    places = _own(own, len(ranked))
+    p = _truth(relevant, code, places, len(names))
     q = np.full((len(ranked), len(names)), np.nan)
-    for row, list_, entry in zip(q, ranked, own, strict=True):
+    for row, list_, entry in zip(q, ranked, places, strict=True):
         found = np.asarray(list_, int)
         row[:] = _shares(
             code[found[(found != entry) & (code[found] >= 0)][:k]], len(names)
@@ -160,10 +160,10 @@ def blind_lbkl(
     if not names:
         return float("nan")
     rng = np.random.default_rng(seed)
-    own = _own(own, len(relevant))
-    p = _truth(relevant, code, own, len(names))
+    places = _own(own, len(relevant))
+    p = _truth(relevant, code, places, len(names))
     q = np.full((repeats, *p.shape), np.nan)
-    left_out = np.where(own >= 0, code[own], -1)
+    left_out = np.where(places >= 0, code[places], -1)
     # Of a random ranking only the languages count, and those of its first k are a draw
     # without replacement from the pool's: no ranking has to be made.
     for language in np.unique(left_out):
@@ -205,14 +205,14 @@ def one_language_lbkl(
     Returns:
         The value in nats.
     """
-    languages = np.asarray(languages)
-    counted = np.flatnonzero(~np.isin(languages, NOT_COUNTED))
+    of_entries = np.asarray(languages)
+    counted = np.flatnonzero(~np.isin(of_entries, NOT_COUNTED))
     first = {
-        name: counted[np.argsort(languages[counted] != name, kind="stable")][: k + 1]
+        name: counted[np.argsort(of_entries[counted] != name, kind="stable")][: k + 1]
         for name in set(query_languages)
     }
     return lbkl(
-        [first[name] for name in query_languages],
+        [first[name].tolist() for name in query_languages],
         relevant,
         languages,
         own=own,

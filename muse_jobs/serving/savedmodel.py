@@ -21,6 +21,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -149,7 +150,7 @@ def _save(
             "labels": tf.repeat(labels, tf.shape(inputs)[0], axis=0),
         }
 
-    model = ExportedModel()
+    model: Any = ExportedModel()
     model.__call__ = embed
     model.resources = encoder.resources
     # The encoder's alone: the heads belong to the training that made them.

@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -91,6 +92,7 @@ class Rest:
             ServingError: another status, no answer in time, or one that is no JSON.
         """
         columns = list(inputs.values())
+        rows: list[object]
         if len(inputs) == 1:
             rows = list(columns[0])
         else:
@@ -123,7 +125,7 @@ class Rest:
     def close(self) -> None:
         self._client.close()
 
-    def _ask(self, method, action, timeout, body=None, columns=()) -> object:
+    def _ask(self, method, action, timeout, body=None, columns=()) -> Any:
         httpx, end, content = self._httpx, time.monotonic() + timeout, bytearray()
         try:
             # httpx counts seconds anew for each read, so the whole is watched here.

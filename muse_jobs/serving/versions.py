@@ -135,8 +135,8 @@ def _write(
     entry.version_labels.update(labels)
     served = entry.model_version_policy.specific
     del served.versions[:]
-    versions = {*labels.values(), unlabelled} - {None}
-    served.versions.extend(sorted(versions))
+    versions = {*labels.values(), unlabelled}
+    served.versions.extend(sorted(v for v in versions if v is not None))
     try:
         write_lines(config, [text_format.MessageToString(parsed).rstrip("\n")])
     except OSError as error:

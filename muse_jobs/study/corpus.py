@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from muse_jobs.data.postings import JobPosting, field_labels
 from muse_jobs.data.recipes import esco, esco_isco, isco_thai, onet, parallel
@@ -57,10 +58,9 @@ def split_units(folder: Path, settings: CorpusSettings) -> Units:
         folder: the public data.
         settings: the shares.
     """
-    both = {p.role for p in isco_thai(folder / "isco08-thai")} & {
-        p.role for p in esco(folder / "esco")
-    }
-    units = sorted(both, key=_rank)
+    thai, english = isco_thai(folder / "isco08-thai"), esco(folder / "esco")
+    both = {p.role for p in thai} & {p.role for p in english}
+    units = sorted((unit for unit in both if unit), key=_rank)
     test = round(settings.test_share * len(units))
     end = test + round(settings.validation_share * len(units))
     return Units(
@@ -121,7 +121,7 @@ def read_sample_data() -> StudyData:
     """
     split = split_postings(sample_postings())
     units = {
-        name: tuple(dict.fromkeys(posting.role for posting in part))
+        name: tuple(dict.fromkeys(str(posting.role) for posting in part))
         for name, part in split.parts.items()
     }
     duties = [
@@ -170,13 +170,13 @@ def _coded_postings(folder: Path) -> Iterable[JobPosting]:
         unit = f"isco:{posting.extra['isco']}"
         yield dataclasses.replace(posting, role=unit)
     for role in load_lexicon()[1]:
-        titles = [(title, None) for title in role.titles_th]
-        titles += [(None, title) for title in role.titles_en]
-        for number, (thai, english) in enumerate(titles):
+        titles = [("title_th", title) for title in role.titles_th]
+        titles += [("title_en", title) for title in role.titles_en]
+        for number, (column, title) in enumerate(titles):
+            own: dict[str, Any] = {column: title}
             yield JobPosting(
                 id=f"lexicon-{role.id}-{number}",
-                title_th=thai,
-                title_en=english,
+                **own,
                 role=f"isco:{role.isco}",
                 extra={"isco": role.isco},
             )
@@ -212,7 +212,7 @@ def _without(
 ) -> Iterable[JobPosting]:
     """The postings without titles that are held out; those without any title go."""
     for posting in postings:
-        kept = {
+        kept: dict[str, Any] = {
             name: title if title and title_key(title) not in held_out else None
             for name, title in (
                 ("title_th", posting.title_th),

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from muse_jobs.study.runs import Workshop
 from muse_jobs.study.settings import RunSettings
+from muse_jobs.training.config import TrainConfig
 from muse_jobs.training.tasks import cycle_batches
 
 HEAD_RATE = 1e-3
@@ -37,7 +38,7 @@ def gradient_cosines(
     """
     workshop.reset()
     model, examples = workshop.model(run, 0)
-    size = run.training["batch_size"]
+    size = TrainConfig(**(run.training or {})).batch_size
     data = cycle_batches(examples, batch_size=size, seed=0)
     stream = data.take(head_steps + batches)
     optimizers = {

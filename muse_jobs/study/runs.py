@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -112,7 +113,8 @@ class Workshop:
                 save_evaluation(
                     folder / f"{name}.npz", benchmark.evaluate(self.encode, None)
                 )
-            steps = knob(self.encode, self.benchmarks["titles"].retrieval)
+            titles = self.benchmarks["titles"].retrieval
+            steps = knob(self.encode, titles) if titles else []
             write_json(folder / DONE_FILE, {"training": training, "knob": steps})
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         return Measured(
@@ -144,7 +146,7 @@ class Workshop:
             run: one that is trained.
             seed: of the heads.
         """
-        config = TrainConfig(**run.training, seed=seed)
+        config = TrainConfig(**(run.training or {}), seed=seed)
         keras.utils.set_random_seed(seed)
         inputs = self.data.inputs
         if not run.general:
@@ -159,7 +161,7 @@ class Workshop:
         return model, examples
 
     def _train(self, run: RunSettings, seed: int, folder: Path) -> dict[str, object]:
-        config = TrainConfig(**run.training, seed=seed)
+        config = TrainConfig(**(run.training or {}), seed=seed)
         model, examples = self.model(run, seed)
         state = train(
             model,
@@ -181,7 +183,9 @@ class Workshop:
 
 def save_evaluation(path: Path, evaluation: Evaluation) -> None:
     """Writes an evaluation as arrays; nothing in it is pickled."""
-    arrays = {f"query/{name}": v for name, v in evaluation.per_query.items()}
+    arrays: dict[str, Any] = {
+        f"query/{name}": v for name, v in evaluation.per_query.items()
+    }
     arrays["clusters"] = np.array(evaluation.clusters, str)
     arrays["figures"] = np.array(json.dumps(evaluation.figures))
     if evaluation.top is not None:

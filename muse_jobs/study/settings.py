@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from muse_jobs.errors import InputError
 from muse_jobs.training.config import TrainConfig
@@ -32,7 +33,7 @@ class RunSettings:
     name: str
     title: str
     seeds: tuple[int, ...]
-    training: Mapping[str, object] | None
+    training: Mapping[str, Any] | None
     recipe: Recipe
     general: bool
 
@@ -77,7 +78,9 @@ class StudySettings:
         return next(run for run in self.runs if run.name == name)
 
 
-def load_settings(path: str | Path | None = None, *, size: str = "full"):
+def load_settings(
+    path: str | Path | None = None, *, size: str = "full"
+) -> StudySettings:
     """Reads the configuration.
 
     Args:
@@ -127,9 +130,9 @@ def load_settings(path: str | Path | None = None, *, size: str = "full"):
 
 def _run(
     name: str,
-    run: Mapping[str, object],
+    run: Mapping[str, Any],
     seeds: list[int],
-    training: Mapping[str, object],
+    training: Mapping[str, Any],
 ) -> RunSettings:
     own = dict(run)
     title = own.pop("title", name)

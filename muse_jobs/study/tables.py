@@ -141,6 +141,8 @@ def _difference(
 
 def _histograms(benchmark: Benchmark, evaluations: Mapping[str, Evaluation]):
     data = benchmark.retrieval
+    if data is None:
+        return {}, {}
     asked = np.array(data.query_languages)
     languages = np.array(data.entry_languages)
     histograms: dict[str, dict[str, list[int]]] = {run: {} for run in evaluations}

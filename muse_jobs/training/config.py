@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from muse_jobs.data.duplicates import DUPLICATES
 from muse_jobs.errors import InputError
@@ -130,15 +131,16 @@ class TrainConfig:
     @classmethod
     def load(cls, run_dir: str | Path) -> TrainConfig:
         """The configuration that a run was started with."""
-        saved = json.loads(Path(run_dir, CONFIG_FILE).read_text(encoding="utf-8"))
-        names = {field.name for field in fields(cls)}
-        return cls(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in saved.items()
-                if name in names
-            }
+        saved: dict[str, Any] = json.loads(
+            Path(run_dir, CONFIG_FILE).read_text(encoding="utf-8")
         )
+        names = {field.name for field in fields(cls)}
+        known: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in saved.items()
+            if name in names
+        }
+        return cls(**known)
 
     @property
     def task_names(self) -> tuple[str, ...]:

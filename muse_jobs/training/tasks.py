@@ -134,7 +134,8 @@ def synonym_examples(
     counts = {name: round(share * size) for name, share in shares.items()}
 
     def draw(rng: np.random.Generator) -> np.ndarray:
-        pairs = [np.stack(_two_titles(rng, *jobs.T, same_language))]
+        first, thai, english = jobs.T
+        pairs = [np.stack(_two_titles(rng, first, thai, english, same_language))]
         if counts["descriptions"]:
             drawn = _some(rng, len(described), counts["descriptions"])
             first, thai, english = of_description[drawn].T
@@ -333,7 +334,9 @@ def field_examples(
         InputError: no posting has a field.
     """
     column = {label: number for number, label in enumerate(labels)}
-    texts, rows, table = [], [], []
+    texts: list[str] = []
+    rows: list[int] = []
+    table: list[np.ndarray] = []
     for posting in postings:
         known = [column[name] for name in posting.fields if name in column]
         if known:
