@@ -45,10 +45,13 @@ def test_help_answers_within_a_second_without_tensorflow():
         assert "--" + field.replace("_", "-") in done.stdout
 
 
-def test_defaults_are_the_papers():
+def test_defaults_are_the_recipes_and_the_papers():
     config = TrainConfig()
-    assert (config.batch_size, config.learning_rate) == (512, 3e-5)
-    assert (config.temperature, config.iou_threshold) == (0.05, 0.5)
+    assert (config.batch_size, config.learning_rate) == (512, 2e-4)
+    paper = TrainConfig(recipe="paper")
+    assert (paper.learning_rate, paper.temperature) == (3e-5, 0.05)
+    assert TrainConfig(recipe="paper", learning_rate=1e-3).learning_rate == 1e-3
+    assert (config.temperature, config.iou_threshold) == (0.07, 0.5)
     assert config.task_names == ("jt", "jd", "jf")
     assert config.weights == {}
 

@@ -139,7 +139,8 @@ def _run(
     own_seeds = own.pop("seeds", seeds)
     general = own.pop("general", False)
     recipe = RECIPES[own.get("recipe", "default")]
-    names = {field.name for field in dataclasses.fields(Recipe)} - {"name"}
+    of_training = {"name", *(field.name for field in dataclasses.fields(TrainConfig))}
+    names = {field.name for field in dataclasses.fields(Recipe)} - of_training
     changed = {key: own.pop(key) for key in list(own) if key in names}
     if "tasks" not in own:
         return RunSettings(name, title, (0,), None, recipe, False)

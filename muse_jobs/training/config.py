@@ -23,12 +23,17 @@ def _flag(default, help: str, **metadata):
     return field(default=default, metadata={"help": help, **metadata})
 
 
+def _of_recipes(name: str) -> str:
+    return ", ".join(f"{key} {getattr(own, name):g}" for key, own in RECIPES.items())
+
+
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
     """Everything that a run depends on; the command's flags are made of it.
 
-    Defaults are the paper's where it gives a value (arXiv 2502.03220): batch, learning
-    rate, temperature, tasks and their equal weight, IoU threshold. The others are ours.
+    Defaults are the paper's where it gives a value (arXiv 2502.03220): batch, tasks and
+    their equal weight, IoU threshold; with the recipe ``paper`` learning rate and
+    temperature too. The others are ours.
     """
 
     postings: tuple[str, ...] = _flag(
@@ -75,8 +80,12 @@ class TrainConfig:
         "", "factors of the losses, such as jt=2,jd=0.5; 1 where none is given"
     )
     batch_size: int = _flag(512, "examples in a task's batch; for jd, pairs")
-    learning_rate: float = _flag(3e-5, "Adam's learning rate")
-    temperature: float = _flag(0.05, "of the cosine in jt")
+    learning_rate: float = _flag(
+        0.0, f"Adam's learning rate; 0: the recipe's [{_of_recipes('learning_rate')}]"
+    )
+    temperature: float = _flag(
+        0.0, f"of the cosine in jt; 0: the recipe's [{_of_recipes('temperature')}]"
+    )
     iou_threshold: float = _flag(0.5, "IoU from which a jd negative is a hard one")
     pair_titles: str = _flag(
         "any",
@@ -86,8 +95,8 @@ class TrainConfig:
     max_tokens: int = _flag(
         128, "texts are cut at so many tokens in training, not in figures or export"
     )
-    cycles: int = _flag(80, "cycles at most; a cycle is one batch of each task")
-    validate_every: int = _flag(20, "cycles between validations and checkpoints")
+    cycles: int = _flag(60, "cycles at most; a cycle is one batch of each task")
+    validate_every: int = _flag(15, "cycles between validations and checkpoints")
     patience: int = _flag(3, "validations without a better one before it stops")
     seed: int = _flag(0, "of the sample, the split, the batches and the heads")
     output: str = _flag("savedmodels/muse_jobs", "folder of the exported versions")
@@ -96,6 +105,10 @@ class TrainConfig:
     )
 
     def __post_init__(self):
+        for name in ("learning_rate", "temperature"):
+            if getattr(self, name) == 0 and self.recipe in RECIPES:
+                value = getattr(RECIPES[self.recipe], name)
+                object.__setattr__(self, name, value)
         unknown = [task for task in self.task_names if task not in TASKS]
         if unknown or len(set(self.task_names)) != len(self.task_names):
             raise InputError(

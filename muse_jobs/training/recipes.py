@@ -11,6 +11,8 @@ class Recipe:
 
     Attributes:
         name: for reports.
+        learning_rate: Adam's.
+        temperature: of the cosine in jt.
         bidirectional: average the loss of Thai queries and of English queries.
         mask_synonyms: repeats and known synonyms of a title are no negatives of it.
         same_language_negatives: a title stands against titles of its own language too.
@@ -23,6 +25,8 @@ class Recipe:
     """
 
     name: str
+    learning_rate: float
+    temperature: float
     bidirectional: bool
     mask_synonyms: bool
     same_language_negatives: bool
@@ -34,7 +38,7 @@ class Recipe:
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("default", True, True, True, True, 0.25, 1e-3),
-        Recipe("paper", False, False, False, False, 0.0, None),
+        Recipe("default", 2e-4, 0.07, True, True, True, True, 0.25, 1e-3),
+        Recipe("paper", 3e-5, 0.05, False, False, False, False, 0.0, None),
     )
 }
