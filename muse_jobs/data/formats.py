@@ -6,6 +6,7 @@ compressed (``.gz``, ``.zst``).
 
 from __future__ import annotations
 
+import codecs
 import csv
 import glob
 import gzip
@@ -74,10 +75,14 @@ def read_rows(path: Path) -> Iterator[tuple[int, Row | BadRow]]:
     try:
         yield from reader(path)
     except UnicodeDecodeError as error:
+        # A spreadsheet's "Unicode text" is UTF-16, and says so in its first two bytes.
+        if error.object[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            encoding, hint = "utf-16", "it is UTF-16"
+        else:
+            encoding, hint = "cp874", "Thai exports are often TIS-620 or Windows-874"
         raise InputError(
             f"{path}: not UTF-8 (byte {error.start} of a block: {error.reason}); "
-            "convert it, Thai exports are often TIS-620 or Windows-874: "
-            f"iconv -f cp874 -t utf-8 {path.name}"
+            f"convert it, {hint}: iconv -f {encoding} -t utf-8 {path.name}"
         ) from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(f"{path}: damaged or cut off ({error})") from error

@@ -9,6 +9,8 @@ from typing import Any
 
 MAX_TITLE_CHARACTERS = 500
 MAX_DESCRIPTION_CHARACTERS = 100_000
+# What exports write where there is no title.
+PLACEHOLDERS = {"n/a", "na", "nan", "none", "null", "ไม่มี", "ไม่ระบุ"}
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -83,13 +85,16 @@ def parse_posting(row: Mapping[str, object]) -> JobPosting:
         BadPosting: the row cannot be used.
     """
     titles = {name: _text(row, name, MAX_TITLE_CHARACTERS) for name in COLUMNS[1:3]}
-    # A dash or an invisible character is no title: it would link all that have it.
+    # A dash, an invisible character or "N/A" is no title: it would link all that have
+    # it.
     titles = {
-        name: text if any(c.isalpha() for c in text) else ""
+        name: text
+        if any(c.isalpha() for c in text) and text.casefold() not in PLACEHOLDERS
+        else ""
         for name, text in titles.items()
     }
     if not any(titles.values()):
-        raise BadPosting("title_th", "neither title_th nor title_en has a letter")
+        raise BadPosting("title_th", "neither title_th nor title_en is a title")
     return JobPosting(
         id=_identifier(row),
         title_th=titles["title_th"] or None,

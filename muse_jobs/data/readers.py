@@ -263,8 +263,12 @@ def _check_columns(path: Path, row: Row, original: Row) -> None:
     # A JSON object may leave out what is null: it is another file only without any.
     known = bool(titles) or "id" in row
     if not (known if path.name.split(".")[1] == "jsonl" else titles and "id" in row):
+        names = [str(name) for name in original]
+        advice = "name yours with --columns title_th=...,title_en=..."
+        for separator, called in ((";", "semicolons"), ("\t", "tabs")):
+            if len(names) == 1 and separator in names[0]:
+                advice = f"{called} stand between the columns: save it with commas"
         raise InputError(
             f"{path}: expected columns {', '.join(COLUMNS)} (at least id and a title), "
-            f"received {', '.join(map(str, original)) or 'none'}; name yours with "
-            "--columns title_th=...,title_en=..."
+            f"received {', '.join(names) or 'none'}; {advice}"
         )

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from muse_jobs.data.postings import JobPosting
+from muse_jobs.data.postings import BadPosting, JobPosting, parse_posting
 from muse_jobs.data.readers import read_postings
 from muse_jobs.errors import InputError
 
@@ -111,6 +111,9 @@ def test_a_row_with_too_many_cells_is_rejected(tmp_path):
         ("a.jsonl", b'{"nr": 1, "name": "x"}\n', "expected columns.*nr, name"),
         ("a.jsonl", b'{"id": 1, "title_en": ""}\n', "first reject: line 1, title_th"),
         ("a.jsonl", "พ่อครัว".encode("cp874"), "not UTF-8.*iconv -f cp874"),
+        ("a.csv", "id,title_th\n1,กุ๊ก".encode("utf-16"), "UTF-16: iconv -f utf-16"),
+        ("a.csv", b"id;title_en\n1;Cook\n", "semicolons.*save it with commas"),
+        ("a.csv", b"id\ttitle_en\n1\tCook\n", "tabs.*save it with commas"),
         ("a.xlsx", b"PK", "ends in .jsonl, .csv, .tsv"),
         ("a.csv", b'id,title_en\n1,"open', "after line 1: unexpected end"),
     ],
@@ -125,3 +128,11 @@ def test_a_file_that_cannot_be_used_is_one_error(tmp_path, name, content, messag
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="nowhere.jsonl: no such file"):
         read_postings([tmp_path / "nowhere.jsonl"])
+
+
+@pytest.mark.parametrize("placeholder", ["-", "N/A", "null", "ไม่ระบุ", "\u200b", " "])
+def test_what_exports_write_for_no_title_is_none(placeholder):
+    row = {"id": "1", "title_th": placeholder, "title_en": "Cook"}
+    assert parse_posting(row).titles == ("Cook",)
+    with pytest.raises(BadPosting, match="neither title_th nor title_en"):
+        parse_posting({**row, "title_en": placeholder})
