@@ -52,7 +52,7 @@ def test_jsonl_and_csv_give_the_same_postings(tmp_path):
         ({"id": "2", "title_en": "x" * 501}, "title_en", "at most 500"),
         ({"id": "2", "title_en": "x", "fields": {"a": 1}}, "fields", "a list"),
         ({"id": True, "title_en": "x"}, "id", "received bool"),
-        ({"id": "2", "title_en": "-", "title_th": "\u200b"}, "title_th", "a letter"),
+        ({"id": "2", "title_en": "-", "title_th": "\u200b"}, "title_th", "is a title"),
         ('{"id": "2", "title_en": "Sales \\ud83d"}', "title_en", "half a character"),
         ('{"id": ' + "9" * 5000 + "}", "line", "not JSON"),
     ],
