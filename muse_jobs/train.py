@@ -21,6 +21,7 @@ from muse_jobs.commandline import (
     run_command,
     track,
 )
+from muse_jobs.data.splits import job_groups
 from muse_jobs.errors import InputError
 from muse_jobs.files import check_writable, to_json, write_json
 from muse_jobs.serving.model_card import CARD_FILE, model_card
@@ -48,6 +49,7 @@ PACKAGES = (
     "numpy",
     "scikit-learn",
 )
+FEW_JOBS = 20  # an interval over fewer is wider than what models differ by
 # May differ between a run and its continuation.
 FREE_ON_RESUME = ("cycles", "patience", "output", "run_dir")
 
@@ -207,7 +209,13 @@ def _run(config: TrainConfig) -> None:
     )
     write_json(run_dir / REPORT_FILE, {**report, "exported": str(exported)})
 
-    print(f"\nheld-out postings: {len(split.test)}, none of their jobs was trained on")
+    jobs = len(set(job_groups(split.test)))
+    print(
+        f"\nheld-out postings: {len(split.test)} of {jobs} jobs, none of which was "
+        "trained on"
+    )
+    if jobs < FEW_JOBS:
+        print(f"with fewer than {FEW_JOBS} jobs the figures say little: add postings")
     print(f"best weights: after cycle {state.best_cycle} of {state.cycle}\n")
     print(format_table(rows, "plain", "fine-tuned"))
     print(

@@ -1,6 +1,8 @@
+import ast
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +39,16 @@ def test_the_data_room_and_the_metrics_need_no_tensorflow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "False False\n", done.stderr
+
+
+def test_type_checkers_see_the_public_names():
+    import muse_jobs
+
+    tree = ast.parse(Path(muse_jobs.__file__).read_text("utf-8"))
+    (guard,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {alias.asname: node.module for node in guard.body for alias in node.names}
+    assert sorted(seen) == muse_jobs.__all__
+    for name, module in seen.items():
+        assert getattr(importlib.import_module(module), name) is getattr(
+            muse_jobs, name
+        )
