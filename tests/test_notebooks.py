@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import nbformat
@@ -84,3 +85,26 @@ def test_it_runs_and_its_headline_holds(path, tmp_path, public_data, monkeypatch
     assert set(found) == set(expected)
     for name, (low, high) in expected.items():
         assert low <= found[name] <= high, (name, found[name])
+
+
+@pytest.mark.slow
+def test_the_main_job_runs_on_colabs_tensorflow(tmp_path):
+    """In an environment with TensorFlow 2.20, which .ci/run makes."""
+    python = os.environ.get("MUSE_JOBS_TF_2_20_PYTHON")
+    if not python:
+        pytest.skip("no environment with TensorFlow 2.20: MUSE_JOBS_TF_2_20_PYTHON")
+    command = [
+        python,
+        "-m",
+        "muse_jobs.train",
+        "--encoder",
+        "packaged",
+        "--tasks",
+        "jt",
+    ]
+    command += ["--cycles", "2", "--validate-every", "2", "--batch-size", "32"]
+    command += ["--max-tokens", "16", "--run-dir", "run"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = json.loads((tmp_path / "run" / "report.json").read_text("utf-8"))
+    assert report["versions"]["tensorflow"].startswith("2.20.")
