@@ -22,6 +22,7 @@ from muse_jobs.encoder.encode import text_encoder
 from muse_jobs.evaluation.benchmarks import Benchmark
 from muse_jobs.evaluation.sets import Evaluation
 from muse_jobs.files import replacing, write_json
+from muse_jobs.study.centring import centred
 from muse_jobs.study.corpus import StudyData
 from muse_jobs.study.knob import knob
 from muse_jobs.study.settings import RunSettings
@@ -89,6 +90,7 @@ class Workshop:
             "training": run.training and dict(run.training),
             "recipe": dataclasses.asdict(run.recipe),
             "general": run.general,
+            "centred": run.centred,
             "encoder": self.encoder.source,
             "data": self._data_digest,
         }
@@ -109,12 +111,15 @@ class Workshop:
             self.reset()
             if run.training is not None:
                 training = self._train(run, seed, folder)
+            encode = self.encode
+            if run.centred:
+                encode = centred(encode, self.data.inputs.split.train)
             for name, benchmark in self.benchmarks.items():
                 save_evaluation(
-                    folder / f"{name}.npz", benchmark.evaluate(self.encode, None)
+                    folder / f"{name}.npz", benchmark.evaluate(encode, None)
                 )
             titles = self.benchmarks["titles"].retrieval
-            steps = knob(self.encode, titles) if titles else []
+            steps = knob(encode, titles) if titles else []
             write_json(folder / DONE_FILE, {"training": training, "knob": steps})
             shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         return Measured(

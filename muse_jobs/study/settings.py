@@ -28,6 +28,7 @@ class RunSettings:
         training: the `TrainConfig` fields that it sets; None: the base encoder alone.
         recipe: what the run does.
         general: whether the general parallel text is mixed into jt.
+        centred: whether the vectors lack the mean of their language when measured.
     """
 
     name: str
@@ -36,6 +37,7 @@ class RunSettings:
     training: Mapping[str, Any] | None
     recipe: Recipe
     general: bool
+    centred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +140,13 @@ def _run(
     title = own.pop("title", name)
     own_seeds = own.pop("seeds", seeds)
     general = own.pop("general", False)
+    is_centred = own.pop("centred", False)
     recipe = RECIPES[own.get("recipe", "default")]
     of_training = {"name", *(field.name for field in dataclasses.fields(TrainConfig))}
     names = {field.name for field in dataclasses.fields(Recipe)} - of_training
     changed = {key: own.pop(key) for key in list(own) if key in names}
     if "tasks" not in own:
-        return RunSettings(name, title, (0,), None, recipe, False)
+        return RunSettings(name, title, (0,), None, recipe, False, is_centred)
     config = {**training, **own}
     TrainConfig(**config)  # the same checks as the command's
     return RunSettings(
@@ -153,6 +156,7 @@ def _run(
         config,
         dataclasses.replace(recipe, **changed),
         general,
+        is_centred,
     )
 
 
