@@ -99,9 +99,11 @@ def inline_svg(figure: Figure | SubFigure, description: str) -> str:
     import matplotlib
 
     written = io.StringIO()
-    settings = {"svg.fonttype": "none", "svg.hashsalt": description}
     nothing = dict.fromkeys(["Creator", "Date", "Format", "Type"])
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
+    with (
+        matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": description}),
+        warnings.catch_warnings(),
+    ):
         # The browser draws the letters: those that matplotlib's own font lacks, such as
         # Thai ones, are no loss.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from muse_jobs.errors import InputError
 from muse_jobs.evaluation.benchmarks import Benchmark, open_benchmark
 from muse_jobs.evaluation.classification import FieldScores
 from muse_jobs.evaluation.public_sets import Units
@@ -36,11 +37,20 @@ def evaluate_encoder(
         `muse_jobs.render_report` makes a page of it.
 
     Raises:
-        InputError: there is no such benchmark, or its files are not those it knows.
+        InputError: there is no encoder or no such benchmark, its files are not those
+            it knows, or `units` leave nothing of it.
     """
+    if not encoders:
+        raise InputError("encoders: expected one or more, received none")
     opened = [
         open_benchmark(name, path, units=units) for name, path in benchmarks.items()
     ]
+    for benchmark in opened:
+        if not benchmark.texts:
+            raise InputError(
+                f"{benchmark.name}={benchmarks[benchmark.name]}: nothing is left to "
+                "measure on"
+            )
     return measure(opened, encoders)
 
 

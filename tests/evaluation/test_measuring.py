@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 import muse_jobs
 from muse_jobs.errors import InputError
+from muse_jobs.evaluation.measuring import measure
 from tests import hash_encoder
 
 
@@ -52,3 +54,43 @@ def test_the_report_becomes_a_page(pairs):
 def test_an_unknown_benchmark_is_named(pairs):
     with pytest.raises(InputError, match="paralel"):
         muse_jobs.evaluate_encoder({"hash": unit}, {"paralel": pairs})
+
+
+def test_no_encoder_is_said(pairs):
+    with pytest.raises(InputError, match="received none"):
+        muse_jobs.evaluate_encoder({}, {"parallel": pairs})
+
+
+def test_units_that_leave_nothing_are_said(public_data):
+    with pytest.raises(InputError, match="titles=.*: nothing is left"):
+        muse_jobs.evaluate_encoder(
+            {"hash": unit}, {"titles": public_data}, units={"isco:none"}
+        )
+
+
+def test_a_fields_head_and_the_walk_are_passed_on(pairs):
+    """``track`` sees a step for each benchmark and encoder, and then the intervals."""
+    seen = []
+
+    def evaluate(encode, field_scores):
+        heads.append(field_scores)
+        return benchmark.evaluate(encode, None)
+
+    def track(items, description):
+        for item in items:
+            seen.append(description)
+            yield item
+
+    heads = []
+    benchmark = muse_jobs.open_benchmark("parallel", pairs)
+    report = measure(
+        [dataclasses.replace(benchmark, evaluate=evaluate)],
+        {"hash": unit, "constant": constant},
+        sources={"hash": "tests"},
+        field_scores={"hash": constant, "constant": None},
+        track=track,
+    )
+    assert heads == [constant, None]
+    assert seen == ["evaluate"] * 2 + ["intervals"]
+    sources = {encoder["name"]: encoder["source"] for encoder in report["encoders"]}
+    assert sources == {"hash": "tests", "constant": "constant"}
