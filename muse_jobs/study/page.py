@@ -88,8 +88,8 @@ def draw_study(report: Mapping, folder: Path) -> list[Path]:
                 title=f"{benchmark['title']}: {run}",
             )
     files = [_save(figure, folder / "histograms.png")]
-    figure = Figure((6.4, 6.0), layout="constrained")
-    lbkl_against_recall(
+    figure = Figure((8.2, 4.6), layout="constrained")
+    axis = lbkl_against_recall(
         titles["figures"][RECALL],
         titles["figures"]["lbkl_excess"],
         ax=figure.subplots(),
@@ -97,6 +97,8 @@ def draw_study(report: Mapping, folder: Path) -> list[Path]:
         recall_label="Recall@10, combined pool",
         lbkl_label="LBKL@10 above blind",
     )
+    axis.get_legend().remove()  # the runs are many: beside, not below
+    figure.legend(loc="outside right center", fontsize=8, frameon=False)
     files.append(_save(figure, folder / "frontier.png"))
     if report.get("knob"):
         files.append(_save(_knob_figure(report, Figure), folder / "knob.png"))
