@@ -8,10 +8,10 @@ import unicodedata
 _INVISIBLE = dict.fromkeys([0x200B, 0x200C, 0x200D, 0xFEFF, 0x00AD])
 _THAI_DIGITS = {0x0E50 + digit: str(digit) for digit in range(10)}
 _FOLD = {**_INVISIBLE, **_THAI_DIGITS, 0x00A0: " "}
-# nikhahit, an optional tone mark, sara aa -> the tone mark, sara am
-_SPLIT_SARA_AM = re.compile("\u0e4d([\u0e48-\u0e4b]?)\u0e32")
-# the tone mark typed after sara am -> before it
-_LATE_TONE = re.compile("\u0e33([\u0e48-\u0e4b])")
+# nikhahit, tone marks or none, sara aa -> the tone mark, sara am
+_SPLIT_SARA_AM = re.compile("\u0e4d([\u0e48-\u0e4b]*)\u0e32")
+# tone marks typed after sara am -> before it
+_LATE_TONE = re.compile("\u0e33([\u0e48-\u0e4b]+)")
 
 THAI_SHARE, ENGLISH_SHARE = 0.9, 0.1
 

@@ -14,5 +14,6 @@ __getattr__, __dir__, __all__ = attach(
         "ServingError": "muse_jobs.serving.transports",
         "SearchEngine": "muse_jobs.serving.engine",
         "SearchIndex": "muse_jobs.serving.index",
+        "signature_inputs": "muse_jobs.serving.warmup",
     },
 )
