@@ -13,7 +13,7 @@ import nbformat
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-SECONDS = 300  # for a whole notebook; two idle cores need up to three minutes
+SECONDS = 600  # for a whole notebook; two idle cores need up to three minutes
 LARGEST = 400_000  # bytes of a file with its outputs
 CODE_CELLS = 12  # beside the one that installs
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|tmp|root|home|usr)\b")

@@ -94,7 +94,7 @@ def parse_posting(row: Mapping[str, object]) -> JobPosting:
         for name, text in titles.items()
     }
     if not any(titles.values()):
-        raise BadPosting("title_th", "neither title_th nor title_en is a title")
+        raise BadPosting("title_th", "is no title, nor is title_en")
     return JobPosting(
         id=_identifier(row),
         title_th=titles["title_th"] or None,

@@ -162,7 +162,10 @@ def _parsed(config: str | Path):
         ) from error
     path = Path(config)
     if not path.is_file():
-        raise InputError(f"{config}: no such file")
+        raise InputError(
+            f"{config}: no such file; a checkout of the project has one in "
+            "savedmodels/serving/, --config names it"
+        )
     try:
         return text_format.Parse(
             path.read_text("utf-8"), model_server_config_pb2.ModelServerConfig()

@@ -76,8 +76,8 @@ def draw_study(report: Mapping, folder: Path) -> list[Path]:
     chosen = [report["names"][role] for role in ("baseline", "recipe", "ours")]
     shown = [name for name in ("titles", "xquad-r") if name in report["benchmarks"]]
     figure = Figure((10.5, 3.6 * len(shown)), layout="constrained")
-    axes = figure.subplots(len(shown), len(chosen), squeeze=False)
-    for row, name in zip(axes, shown, strict=True):
+    grid = figure.subplots(len(shown), len(chosen), squeeze=False)
+    for row, name in zip(grid, shown, strict=True):
         benchmark = report["benchmarks"][name]
         for ax, run in zip(row, chosen, strict=True):
             language_histograms(
@@ -89,15 +89,17 @@ def draw_study(report: Mapping, folder: Path) -> list[Path]:
             )
     files = [_save(figure, folder / "histograms.png")]
     figure = Figure((8.2, 4.6), layout="constrained")
-    axis = lbkl_against_recall(
+    axes = figure.subplots()
+    lbkl_against_recall(
         titles["figures"][RECALL],
         titles["figures"]["lbkl_excess"],
-        ax=figure.subplots(),
+        ax=axes,
         title="held-out titles: bias against recall",
         recall_label="Recall@10, combined pool",
         lbkl_label="LBKL@10 above blind",
     )
-    axis.get_legend().remove()  # the runs are many: beside, not below
+    if legend := axes.get_legend():
+        legend.remove()  # the runs are many: beside, not below
     figure.legend(loc="outside right center", fontsize=8, frameon=False)
     files.append(_save(figure, folder / "frontier.png"))
     if report.get("knob"):

@@ -52,7 +52,11 @@ def test_jsonl_and_csv_give_the_same_postings(tmp_path):
         ({"id": "2", "title_en": "x" * 501}, "title_en", "at most 500"),
         ({"id": "2", "title_en": "x", "fields": {"a": 1}}, "fields", "a list"),
         ({"id": True, "title_en": "x"}, "id", "received bool"),
-        ({"id": "2", "title_en": "-", "title_th": "\u200b"}, "title_th", "is a title"),
+        (
+            {"id": "2", "title_en": "-", "title_th": "\u200b"},
+            "title_th",
+            "is no title, nor is title_en",
+        ),
         ('{"id": "2", "title_en": "Sales \\ud83d"}', "title_en", "half a character"),
         ('{"id": ' + "9" * 5000 + "}", "line", "not JSON"),
     ],
@@ -134,5 +138,5 @@ def test_a_missing_file_is_named(tmp_path):
 def test_what_exports_write_for_no_title_is_none(placeholder):
     row = {"id": "1", "title_th": placeholder, "title_en": "Cook"}
     assert parse_posting(row).titles == ("Cook",)
-    with pytest.raises(BadPosting, match="neither title_th nor title_en"):
+    with pytest.raises(BadPosting, match="is no title, nor is title_en"):
         parse_posting({**row, "title_en": placeholder})
