@@ -45,7 +45,7 @@ def test_jsonl_and_csv_give_the_same_postings(tmp_path):
         ('{"id": "2", "title_th": ', "line", "not JSON"),
         ('["not", "an object"]', "line", "not a JSON object"),
         ({"title_th": "พ่อครัว"}, "id", "missing"),
-        ({"id": "2", "title_th": " ", "title_en": None}, "title_th", "neither"),
+        ({"id": "2", "title_th": " ", "title_en": None}, "title_th", "nor is title_en"),
         ({"id": "1", "title_th": "พ่อครัว"}, "id", "earlier posting"),
         ({"id": "2", "title_en": 7}, "title_en", "expected text, received int"),
         ({"id": "2", "title_en": "a\0b"}, "title_en", "NUL"),
