@@ -34,7 +34,7 @@ def test_validate_lists_rejects_and_fails(jobs, tmp_path, capsys):
     rejects = tmp_path / "rejects.jsonl"
     assert main(["validate", str(jobs), "--rejects", str(rejects)]) == 1
     out = capsys.readouterr().out
-    assert f"{jobs}:785: title_th neither" in out
+    assert f"{jobs}:785: title_th is no title" in out
     assert "785 postings, 1 rejects" in out
     assert len(rejects.read_text().splitlines()) == 1
 
