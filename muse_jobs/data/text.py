@@ -10,8 +10,8 @@ _THAI_DIGITS = {0x0E50 + digit: str(digit) for digit in range(10)}
 _FOLD = {**_INVISIBLE, **_THAI_DIGITS, 0x00A0: " "}
 # nikhahit, tone marks or none, sara aa -> the tone mark, sara am
 _SPLIT_SARA_AM = re.compile("\u0e4d([\u0e48-\u0e4b]*)\u0e32")
-# tone marks typed after sara am -> before it
-_LATE_TONE = re.compile("\u0e33([\u0e48-\u0e4b]+)")
+# sara am and the tone marks typed after it, one of each in what people write
+_SARA_AM_RUN = re.compile("\u0e33[\u0e33\u0e48-\u0e4b]+")
 
 THAI_SHARE, ENGLISH_SHARE = 0.9, 0.1
 
@@ -27,9 +27,13 @@ def normalize(text: str) -> str:
     # compose again.
     text = unicodedata.normalize("NFKC", text).translate(_FOLD)
     text = _SPLIT_SARA_AM.sub("\\1\u0e33", text)
-    text = _LATE_TONE.sub("\\1\u0e33", text)
+    text = _SARA_AM_RUN.sub(_tones_first, text)
     text = text.replace("\u0e40\u0e40", "\u0e41")
     return " ".join(text.split())
+
+
+def _tones_first(run: re.Match) -> str:
+    return "".join(sorted(run.group(), key="\u0e33".__eq__))
 
 
 def title_key(title: str) -> str:

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from muse_jobs.data.sample.lexicon import load_lexicon
@@ -38,6 +38,9 @@ def test_sara_am_stays_one_character():
 
 
 @given(THAI)
+@example("ำ\u0e48\u0e48")
+@example("ำำ\u0e48")
+@example("ำ\u0e48ำ\u0e48")
 def test_normalising_twice_changes_nothing(text):
     assert normalize(normalize(text)) == normalize(text)
 
