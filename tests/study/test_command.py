@@ -60,5 +60,5 @@ def test_the_smallest_study_from_end_to_end_and_again(public_data, tmp_path):
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
     # Nothing is trained again.
     again = subprocess.run(command, capture_output=True, text=True)
-    assert again.returncode == 0 and "cycle -" not in again.stdout
+    assert again.returncode == 0 and "s/cycle" not in again.stdout
     assert (tmp_path / "study.md").read_text("utf-8") == page
