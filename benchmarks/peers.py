@@ -30,7 +30,8 @@ from muse_jobs.training.heads import RankingHead
 from muse_jobs.training.model import MultiTaskEncoder
 from muse_jobs.training.optimizers import FusedAdam
 from muse_jobs.training.recipes import RECIPES
-from muse_jobs.training.tasks import cycle_batches, ranking_examples
+from muse_jobs.training.tasks import cycle_batches
+from muse_jobs.training.title_pairs import ranking_examples
 
 PYTHON = "MUSE_JOBS_PEERS_PYTHON"
 SCRIPT = Path(__file__).with_name("peers_torch.py")

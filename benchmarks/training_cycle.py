@@ -19,12 +19,8 @@ from muse_jobs.training.heads import FieldHead, MatchingHead, RankingHead
 from muse_jobs.training.model import MultiTaskEncoder
 from muse_jobs.training.optimizers import FusedAdam
 from muse_jobs.training.recipes import RECIPES
-from muse_jobs.training.tasks import (
-    cycle_batches,
-    field_examples,
-    matching_examples,
-    ranking_examples,
-)
+from muse_jobs.training.tasks import cycle_batches, field_examples, matching_examples
+from muse_jobs.training.title_pairs import ranking_examples
 from tests.encoder.standin import save_stand_in
 
 BATCH_SIZE = 128

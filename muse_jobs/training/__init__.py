@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = attach(
         "matching_examples": "muse_jobs.training.tasks",
         "MatchingHead": "muse_jobs.training.heads",
         "MultiTaskEncoder": "muse_jobs.training.model",
-        "ranking_examples": "muse_jobs.training.tasks",
+        "ranking_examples": "muse_jobs.training.title_pairs",
         "RankingHead": "muse_jobs.training.heads",
         "TrainConfig": "muse_jobs.training.config",
     },

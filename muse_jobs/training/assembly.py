@@ -16,9 +16,8 @@ from muse_jobs.training.tasks import (
     Tokenize,
     field_examples,
     matching_examples,
-    ranking_examples,
-    synonym_examples,
 )
+from muse_jobs.training.title_pairs import ranking_examples, synonym_examples
 
 
 def build_examples(

@@ -9,12 +9,8 @@ from muse_jobs.data.writers import write_postings
 from muse_jobs.errors import InputError
 from muse_jobs.training.config import TrainConfig
 from muse_jobs.training.inputs import read_inputs
-from muse_jobs.training.tasks import (
-    cycle_batches,
-    field_examples,
-    matching_examples,
-    ranking_examples,
-)
+from muse_jobs.training.tasks import cycle_batches, field_examples, matching_examples
+from muse_jobs.training.title_pairs import ranking_examples
 
 
 def without_roles(count):

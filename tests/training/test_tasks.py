@@ -8,13 +8,8 @@ from muse_jobs.data.postings import JobPosting, field_labels
 from muse_jobs.data.sample.generator import sample_postings
 from muse_jobs.data.text import language_of
 from muse_jobs.errors import InputError
-from muse_jobs.training.tasks import (
-    cycle_batches,
-    field_examples,
-    matching_examples,
-    ranking_examples,
-    synonym_examples,
-)
+from muse_jobs.training.tasks import cycle_batches, field_examples, matching_examples
+from muse_jobs.training.title_pairs import ranking_examples, synonym_examples
 from tests.iou import iou
 
 POSTINGS = sample_postings(postings_per_role=2)[:200]
