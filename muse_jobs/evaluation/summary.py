@@ -203,7 +203,6 @@ def _language_bias(
     data: RetrievalSet, evaluations: Mapping[str, Evaluation]
 ) -> dict[str, Any]:
     languages = np.array(data.entry_languages)
-    asked = np.array(data.query_languages)
     truth: dict[str, float] = {}
     histograms: dict[str, dict[str, list[int]]] = {}
     worst: dict[str, list[dict]] = {}
@@ -218,21 +217,7 @@ def _language_bias(
             lbkl(evaluation.top, data.relevant, languages, **{**settings, "k": k})
             for k in DEPTHS
         ]
-        histograms[name] = {}
-        for language in LANGUAGES:
-            rows = np.flatnonzero(asked == language)
-            if not len(rows):
-                continue
-            chosen = {
-                "ranked": evaluation.top[rows],
-                "relevant": [data.relevant[row] for row in rows],
-                "languages": languages,
-                "own": [data.own[row] for row in rows],
-                "k": K,
-            }
-            histograms[name][language] = language_histogram(**chosen)[0].tolist()
-            shares, _, names = language_shares(**chosen)
-            truth[language] = float(np.nanmean(shares[:, names.index("th")]))
+        histograms[name], truth = histograms_by_language(data, evaluation)
         worst[name] = _most_biased(data, evaluation)
     return {
         "settings": LBKL_SETTINGS,
@@ -241,6 +226,38 @@ def _language_bias(
         "lbkl_by_k": by_k,
         "worst": worst,
     }
+
+
+def histograms_by_language(
+    data: RetrievalSet, evaluation: Evaluation
+) -> tuple[dict[str, list[int]], dict[str, float]]:
+    """The language histogram of the queries of each language, and where it belongs.
+
+    Args:
+        data: the set.
+        evaluation: on it.
+
+    Returns:
+        By query language, `muse_jobs.metrics.language_histogram`'s counts and the mean
+        share of Thai that the queries should see; without languages that do not ask.
+    """
+    asked = np.array(data.query_languages)
+    histograms, truth = {}, {}
+    for language in LANGUAGES:
+        rows = np.flatnonzero(asked == language)
+        if not len(rows):
+            continue
+        chosen = {
+            "ranked": evaluation.top[rows],
+            "relevant": [data.relevant[row] for row in rows],
+            "languages": np.array(data.entry_languages),
+            "own": [data.own[row] for row in rows],
+            "k": K,
+        }
+        histograms[language] = language_histogram(**chosen)[0].tolist()
+        shares, _, names = language_shares(**chosen)
+        truth[language] = float(np.nanmean(shares[:, names.index("th")]))
+    return histograms, truth
 
 
 def _most_biased(data: RetrievalSet, evaluation: Evaluation) -> list[dict]:

@@ -8,9 +8,8 @@ import numpy as np
 
 from muse_jobs.evaluation.benchmarks import Benchmark
 from muse_jobs.evaluation.sets import Evaluation, K
-from muse_jobs.evaluation.summary import LABELS
+from muse_jobs.evaluation.summary import LABELS, histograms_by_language
 from muse_jobs.evaluation.uncertainty import bootstrap, permutation_p_value
-from muse_jobs.metrics import language_histogram, language_shares
 from muse_jobs.study.runs import Measured
 from muse_jobs.study.settings import StudySettings
 
@@ -53,7 +52,7 @@ def study_tables(
     by_run: dict[str, dict[int, Measured]] = {}
     for one in measured:
         by_run.setdefault(one.run.name, {})[one.seed] = one
-    found = {}
+    found: dict[str, dict] = {}
     for name, benchmark in benchmarks.items():
         evaluations = {
             run: {seed: one.evaluations[name] for seed, one in seeds.items()}
@@ -87,10 +86,13 @@ def study_tables(
             },
         }
         if benchmark.retrieval is not None:
-            found[name]["histograms"], found[name]["truth"] = _histograms(
-                benchmark,
-                {run: seeds[min(seeds)] for run, seeds in evaluations.items()},
-            )
+            found[name]["histograms"] = {}
+            for run, seeds in evaluations.items():
+                counts, truth = histograms_by_language(
+                    benchmark.retrieval, seeds[min(seeds)]
+                )
+                found[name]["histograms"][run] = counts
+                found[name]["truth"] = truth
     return {"benchmarks": found, "bars": _bars(settings, found), "paper": PAPER}
 
 
@@ -137,32 +139,6 @@ def _difference(
         "high": estimate.high,
         "p_value": permutation_p_value(values.mean(axis=0), clusters),
     }
-
-
-def _histograms(benchmark: Benchmark, evaluations: Mapping[str, Evaluation]):
-    data = benchmark.retrieval
-    if data is None:
-        return {}, {}
-    asked = np.array(data.query_languages)
-    languages = np.array(data.entry_languages)
-    histograms: dict[str, dict[str, list[int]]] = {run: {} for run in evaluations}
-    truth = {}
-    for language in ("th", "en"):
-        rows = np.flatnonzero(asked == language)
-        if not len(rows):
-            continue
-        for run, evaluation in evaluations.items():
-            chosen = {
-                "ranked": evaluation.top[rows],
-                "relevant": [data.relevant[row] for row in rows],
-                "languages": languages,
-                "own": [data.own[row] for row in rows],
-                "k": K,
-            }
-            histograms[run][language] = language_histogram(**chosen)[0].tolist()
-        shares, _, names = language_shares(**chosen)
-        truth[language] = float(np.nanmean(shares[:, names.index("th")]))
-    return histograms, truth
 
 
 def _bars(settings: StudySettings, found: Mapping[str, dict]) -> list[dict]:
